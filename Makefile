@@ -1,0 +1,56 @@
+# Every verb of the project. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+STAMP := $(VENV)/.setup
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format campaign bench clean goldens
+
+help: ## list the verbs
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## prepare .venv from the hash-pinned lock file (idempotent)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Meshline needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Set PYTHON=python3.12, for example." if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages into $(VENV) (about half a minute the first time)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q domain sourcing policies connectors store activities workflows gateway cli simulators || true
+	@touch $@
+
+demo: setup ## run the example orders through everything: make demo ARGS="--orders 80 --exit"
+	@$(BIN)/meshline demo $(ARGS)
+
+up: setup ## start Meshline and serve: make up ARGS="--simulate"
+	@$(BIN)/meshline up $(ARGS)
+
+test: setup ## every test at CI size
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## let ruff format the code
+	@$(BIN)/ruff check --fix-only -q .
+	@$(BIN)/ruff format -q .
+
+goldens: setup ## record the golden histories anew (a replay-visible change)
+	@$(BIN)/python -m tests.replay.record
+
+campaign: setup ## the full sizes: fault seeds, kills; writes docs/campaign.md
+	@$(BIN)/python -m bench.campaign $(ARGS)
+
+bench: setup ## count Actions and events, measure throughput
+	@$(BIN)/python -m bench.budget
+	@$(BIN)/python -m bench.throughput
+
+clean: ## remove everything that the verbs created here
+	rm -rf $(VENV) .meshline .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

@@ -1,0 +1,216 @@
+"""What each role promises. Normalised models in, typed refusals out.
+
+Every create carries our own ``reference`` and an idempotency ``key``. A call either returns,
+or raises one of ``connectors.errors``. After ``Ambiguous`` the caller looks the reference up
+before it tries again where the vendor keeps no keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal, Protocol, runtime_checkable
+
+from domain.base import Frozen, Problem
+from domain.fulfillment import FulfillmentRequest, Observation, Quantity, Tracking
+from domain.network import ConnectorConfig
+from domain.order import Address, IncomingOrder
+
+
+class Inbound(Frozen):
+    """What one webhook delivery or one poll brought.
+
+    Attributes:
+        orders: whole orders (OMS polls).
+        order_ids: orders to fetch (OMS webhooks carry only an ID).
+        problems: rows or fields that could not be read; never dropped.
+        cursor: where the next poll starts; None keeps the old one.
+    """
+
+    observations: tuple[Observation, ...] = ()
+    orders: tuple[IncomingOrder, ...] = ()
+    order_ids: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    cursor: str | None = None
+    more: bool = False
+
+
+class Submission(Frozen):
+    """A fulfillment order that a node has. ``external_id`` is the node's."""
+
+    external_id: str
+    accepted: bool = True
+
+
+class CancelOutcome(Frozen):
+    """Whether a cancel or void took effect. Unknown to the vendor counts as cancelled."""
+
+    status: Literal["cancelled", "pending", "refused"]
+    reason: str = ""
+
+
+class ParcelRequest(Frozen):
+    """One parcel to buy a label for. Sizes in tenths of a millimetre, weight in mg."""
+
+    reference: str
+    carrier: str
+    service: str
+    length: int
+    width: int
+    height: int
+    weight_mg: int
+    ship_from: Address
+    ship_to: Address
+    currency: str = "USD"
+
+
+class Quote(Frozen):
+    """A live price of one service, in minor units."""
+
+    rate_id: str
+    carrier: str
+    service: str
+    cost_minor: int
+    currency: str
+
+
+class Label(Frozen):
+    """A bought label."""
+
+    external_id: str
+    tracker_id: str
+    tracking: Tracking
+    cost_minor: int
+    currency: str
+    label_url: str = ""
+
+
+class Confirmation(Frozen):
+    """What the OMS made of a shipment confirmation."""
+
+    external_id: str
+
+
+class ShipmentNotice(Frozen):
+    """A shipment to confirm to the OMS. ``reference`` makes it findable there."""
+
+    reference: str
+    external_order_id: str
+    location: str
+    lines: tuple[Quantity, ...]
+    tracking: tuple[Tracking, ...]
+
+
+class MoneyMove(Frozen):
+    """A capture or refund that the payment provider carried out."""
+
+    external_id: str
+    amount_minor: int
+    currency: str
+    status: Literal["pending", "settled", "failed"] = "settled"
+
+
+class Ticket(Frozen):
+    """A message to a role's group in the CX system."""
+
+    reference: str
+    group: str
+    subject: str
+    body: str
+    urgent: bool = False
+
+
+class Connector(Protocol):
+    """What every vendor module offers."""
+
+    config: ConnectorConfig
+
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Pollable(Protocol):
+    """A vendor that is asked for news. ``cursor`` is opaque and survives restarts."""
+
+    async def poll(self, cursor: str) -> Inbound: ...
+
+
+@runtime_checkable
+class Webhooks(Protocol):
+    """A vendor that calls us.
+
+    Raises:
+        connectors.errors.BadSignature: the delivery is not the vendor's.
+        connectors.errors.ContractBroken: the body breaks the vendor's published form.
+    """
+
+    def receive(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Inbound: ...
+
+
+@runtime_checkable
+class OMS(Connector, Protocol):
+    """Order management: where orders come from and shipments are confirmed to."""
+
+    async def fetch_order(self, external_id: str) -> Inbound: ...
+
+    async def confirm_shipment(self, notice: ShipmentNotice, key: str) -> Confirmation: ...
+
+    async def find_confirmation(
+        self, external_order_id: str, reference: str
+    ) -> Confirmation | None: ...
+
+    async def cancel_order(self, external_order_id: str, key: str) -> CancelOutcome: ...
+
+
+@runtime_checkable
+class FulfillmentNode(Connector, Protocol):
+    """A warehouse system or a 3PL: takes fulfillment orders, tells their progress."""
+
+    async def submit(
+        self, request: FulfillmentRequest, address: Address, key: str
+    ) -> Submission: ...
+
+    async def find(self, reference: str) -> Submission | None: ...
+
+    async def cancel(self, external_id: str, key: str) -> CancelOutcome: ...
+
+    async def observe(self, external_id: str) -> tuple[Observation, ...]: ...
+
+
+@runtime_checkable
+class Carrier(Connector, Protocol):
+    """Rates, labels, trackers."""
+
+    async def buy(self, parcel: ParcelRequest, max_minor: int | None, key: str) -> Label: ...
+
+    async def find(self, reference: str) -> Label | None: ...
+
+    async def void(self, external_id: str, key: str) -> CancelOutcome: ...
+
+    async def observe(self, external_id: str) -> tuple[Observation, ...]: ...
+
+
+@runtime_checkable
+class PaymentProvider(Connector, Protocol):
+    """Captures and refunds. Amounts in minor units."""
+
+    async def capture(
+        self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
+    ) -> MoneyMove: ...
+
+    async def find_capture(self, payment_reference: str) -> MoneyMove | None: ...
+
+    async def refund(
+        self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
+    ) -> MoneyMove: ...
+
+    async def find_refund(self, payment_reference: str, reference: str) -> MoneyMove | None: ...
+
+
+@runtime_checkable
+class CX(Connector, Protocol):
+    """Customer care's ticket system; also how an owner is notified."""
+
+    async def notify(self, ticket: Ticket, key: str) -> str: ...
+
+    async def find(self, reference: str) -> str | None: ...

@@ -1,0 +1,389 @@
+"""What a decision is made from and what it says. Everything here is recorded.
+
+A snapshot holds facts only, so that a decision can be repeated from its record. Costs are
+minor units of the network's currency, distances whole miles, times business time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from domain.base import Frozen
+from domain.cases import CaseAction, HoldReason
+from domain.fulfillment import FulfillmentPlan, Quantity
+from domain.order import Role
+
+Point = Literal["hold", "route", "approve", "reroute", "compensate", "exception"]
+
+
+class LineFacts(Frozen):
+    """One order line as a decision sees it. ``quantity`` is what is still to be planned."""
+
+    line_id: str
+    sku: str
+    quantity: int
+    known: bool = True
+    requires_shipping: bool = True
+    unit_price_minor: int = 0
+    unit_cost_minor: int = 0
+    weight_mg: int = 0
+    length: int = 0
+    width: int = 0
+    height: int = 0
+    fragile: bool = False
+    hazmat: bool = False
+    ships_alone: bool = False
+    promotion: str = ""
+
+
+class OrderFacts(Frozen):
+    """The order as a decision sees it; no personal data."""
+
+    id: str
+    source: str
+    channel: str
+    currency: str
+    country: str
+    region: str
+    postal3: str
+    residential: bool = True
+    address_problems: tuple[str, ...] = ()
+    shipping_method: str = ""
+    express_paid: bool = False
+    payment_status: str = "paid"
+    payment_mode: str = "external"
+    risk: str = "low"
+    tags: tuple[str, ...] = ()
+    total_minor: int = 0
+    shipping_minor: int = 0
+    placed_at: datetime
+    promise_by: datetime | None = None
+    ship_by: datetime | None = None
+    max_parcels: int = Field(default=3, ge=1)
+    lines: tuple[LineFacts, ...]
+
+
+class TransitFacts(Frozen):
+    """Transit in business days of one service over one zone (percentiles)."""
+
+    p50: int
+    p90: int
+
+
+class NodeFacts(Frozen):
+    """One node as a decision sees it.
+
+    Attributes:
+        stock: units available to this order's channel, by SKU.
+        ship_at: when an order released now leaves, cut-off and calendar applied.
+        used_percent: share of today's capacity already taken.
+        zones: zone of the destination, by carrier.
+    """
+
+    id: str
+    kind: Literal["dc", "third_party", "store"]
+    connector: str
+    queue: str
+    region: str
+    timezone: str = "UTC"
+    distance_miles: int
+    ship_at: datetime
+    used_percent: int = 0
+    stock: dict[str, int]
+    zones: dict[str, int]
+    order_cost_minor: int = 0
+    line_cost_minor: int = 0
+    unit_cost_minor: int = 0
+    cartons: tuple[tuple[int, int, int], ...] = ()
+
+
+class ServiceFacts(Frozen):
+    """One carrier service as a decision sees it.
+
+    Attributes:
+        card: name of the rate card in ``rate_cards``.
+        transit: by zone.
+        available: False while the carrier's circuit is open or it was refused.
+        nodes: nodes that may use it.
+        delivers_saturday: whether Saturday is a deliverable day.
+    """
+
+    id: str
+    carrier: str
+    service: str
+    connector: str
+    queue: str
+    express: bool = False
+    available: bool = True
+    card: str
+    transit: dict[int, TransitFacts]
+    nodes: tuple[str, ...]
+    delivers_saturday: bool = False
+
+
+class RateCard(Frozen):
+    """Effective-dated prices. ``breaks[zone]`` are (up to pounds, price) in rising order.
+
+    Attributes:
+        dim_divisor: cubic inches per pound.
+        dim_over_cubic_inches: dimensional weight applies above this volume; 0 for all.
+        fuel_percent: share of base price added for fuel.
+        residential_minor: added per parcel to a residential address.
+        minimum_minor: no parcel costs less.
+    """
+
+    name: str
+    effective: datetime
+    dim_divisor: int
+    dim_over_cubic_inches: int = 0
+    fuel_percent: int = 0
+    residential_minor: int = 0
+    peak_minor: int = 0
+    minimum_minor: int = 0
+    per_pound_over_minor: int = 0
+    breaks: dict[int, tuple[tuple[int, int], ...]]
+
+
+class RouteSnapshot(Frozen):
+    """Everything that the route decision may know. ``generation`` counts plans of an order."""
+
+    now: datetime
+    order: OrderFacts
+    nodes: tuple[NodeFacts, ...]
+    services: tuple[ServiceFacts, ...]
+    rate_cards: tuple[RateCard, ...]
+    holidays: tuple[str, ...] = ()
+    promotions: tuple[str, ...] = ()
+    generation: int = 0
+    k_best: int = Field(default=20, ge=1, le=100)
+
+
+class RuleHit(Frozen):
+    """A rule that said something, and its text with the values filled in."""
+
+    policy: str
+    step: str
+    rule: str
+    because: str
+
+
+class Candidate(Frozen):
+    """Node × service, kept or rejected, with its price for the order's open lines."""
+
+    node: str
+    service: str
+    kept: bool
+    cost_minor: int = 0
+    deliver_p50: datetime | None = None
+    deliver_p90: datetime | None = None
+    adjustment_minor: int = 0
+    hits: tuple[RuleHit, ...] = ()
+
+
+class CostParts(Frozen):
+    """What a plan costs, part by part, in minor units."""
+
+    shipping: int = 0
+    handling: int = 0
+    lateness: int = 0
+    adjustments: int = 0
+
+    @property
+    def total(self) -> int:
+        """All parts together, what plans are ranked by."""
+        return self.shipping + self.handling + self.lateness + self.adjustments
+
+
+class Plan(Frozen):
+    """A way to fulfil all open lines: one fulfillment plan per node used."""
+
+    id: str
+    fulfillments: tuple[FulfillmentPlan, ...]
+    cost: CostParts
+    deliver_p50: datetime
+    deliver_p90: datetime
+    hits: tuple[RuleHit, ...] = ()
+
+    @property
+    def cash_minor(self) -> int:
+        """Money that really leaves: shipping and handling."""
+        return self.cost.shipping + self.cost.handling
+
+
+class HoldDemand(Frozen):
+    """A hold that the policy asks for."""
+
+    reason: HoldReason
+    owner: Role
+    hours: int
+    because: str
+
+
+class HoldOutcome(Frozen):
+    point: Literal["hold"] = "hold"
+    holds: tuple[HoldDemand, ...] = ()
+
+
+class RouteOutcome(Frozen):
+    """The chosen plan first among ``plans`` (best K), every candidate beside it.
+
+    ``plans`` is empty when nothing can fulfil the open lines; ``because`` says why.
+    """
+
+    point: Literal["route"] = "route"
+    plans: tuple[Plan, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    because: str = ""
+
+
+class ApproveOutcome(Frozen):
+    """Who has to agree before release, if anybody."""
+
+    point: Literal["approve"] = "approve"
+    owner: Role | None = None
+    because: str = ""
+
+
+class ApproveSnapshot(Frozen):
+    """``cost_minor`` of the plan beside ``baseline_minor``, the first plan's or the best's."""
+
+    now: datetime
+    order: OrderFacts
+    cost_minor: int
+    baseline_minor: int
+    express: bool = False
+    parcels: int = 1
+    trigger: Literal["plan", "replan", "reroute", "quote", "failover"] = "plan"
+
+
+class RerouteSnapshot(Frozen):
+    """A fulfillment order whose plan may no longer be the best one.
+
+    Attributes:
+        trigger: what happened.
+        late_hours: predicted hours past the promise; 0 when on time.
+        quote_minor: what the carrier now asks, where ``trigger`` is ``quote_deviation``.
+        attempts: how often this fulfillment order was re-routed before.
+    """
+
+    now: datetime
+    order: OrderFacts
+    trigger: Literal[
+        "late_pick", "quote_deviation", "label_refused", "carrier_outage", "hedge", "overflow"
+    ]
+    node: str
+    service: str
+    planned_minor: int
+    quote_minor: int = 0
+    late_hours: int = 0
+    attempts: int = 0
+
+
+class RerouteOutcome(Frozen):
+    """``keep`` the plan, take the next best ``service``, plan again elsewhere, or ``ask``."""
+
+    point: Literal["reroute"] = "reroute"
+    action: Literal["keep", "next_service", "replan", "ask"] = "keep"
+    owner: Role | None = None
+    because: str = ""
+
+
+class CompensateSnapshot(Frozen):
+    """Units that a node cannot deliver, or that nobody has."""
+
+    now: datetime
+    order: OrderFacts
+    trigger: Literal["short_pick", "node_rejected", "out_of_stock", "deadline", "lost", "returned"]
+    node: str = ""
+    short_units: int = 0
+    open_units: int = 0
+    available_elsewhere: int = 0
+    attempts: int = 0
+
+
+class CompensateOutcome(Frozen):
+    """What to do with the missing units, and who is told."""
+
+    point: Literal["compensate"] = "compensate"
+    action: Literal["resource", "wait", "ship_partial", "cancel_lines", "ask"] = "ask"
+    owner: Role = "revenue_ops"
+    hours: int = 24
+    because: str = ""
+
+
+class ExceptionSnapshot(Frozen):
+    """An exception about to be opened; the policy gives it owner, windows and actions."""
+
+    now: datetime
+    order: OrderFacts
+    kind: str
+    node: str = ""
+    carrier: str = ""
+    attempts: int = 0
+
+
+class ExceptionOutcome(Frozen):
+    """Class, owner and windows. ``hours`` to the first deadline, then one per chain role."""
+
+    point: Literal["exception"] = "exception"
+    exception_class: Literal["soft", "hard", "carrier_outage"] = "hard"
+    owner: Role = "fulfillment_ops"
+    hours: int = 24
+    chain: tuple[Role, ...] = ()
+    actions: tuple[CaseAction, ...] = (CaseAction.ACK, CaseAction.RESOLVE)
+    because: str = ""
+
+
+class HoldSnapshot(Frozen):
+    now: datetime
+    order: OrderFacts
+
+
+Snapshot = (
+    HoldSnapshot
+    | RouteSnapshot
+    | ApproveSnapshot
+    | RerouteSnapshot
+    | CompensateSnapshot
+    | ExceptionSnapshot
+)
+Outcome = (
+    HoldOutcome
+    | RouteOutcome
+    | ApproveOutcome
+    | RerouteOutcome
+    | CompensateOutcome
+    | ExceptionOutcome
+)
+
+
+class Decision(Frozen):
+    """A decision with the policy that made it. The snapshot is stored beside it by hash.
+
+    Attributes:
+        policies: ``name@version`` of each document that took part, in order.
+        policy_hash: content hash over those documents.
+        snapshot_hash: SHA-256 of the snapshot's canonical JSON.
+        errors: rules that failed to evaluate, and what the step's on_error did.
+    """
+
+    point: Point
+    policies: tuple[str, ...]
+    policy_hash: str
+    snapshot_hash: str
+    engine: str
+    outcome: Outcome = Field(discriminator="point")
+    hits: tuple[RuleHit, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+def open_quantities(order: OrderFacts) -> tuple[Quantity, ...]:
+    """The lines still to be planned, as quantities."""
+    return tuple(
+        Quantity(line_id=line.line_id, sku=line.sku, quantity=line.quantity)
+        for line in order.lines
+        if line.requires_shipping and line.quantity > 0
+    )

@@ -1,0 +1,247 @@
+"""The fulfilment network as code: nodes, channels, carriers, rate cards, users.
+
+``parse_network`` turns the text of one YAML file into a checked ``Network``; reading the
+file is the caller's business.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from domain.base import Frozen, InvalidInput, Problem
+from domain.decision import RateCard, TransitFacts
+from domain.order import Currency, Identifier, Role
+
+
+class Node(Frozen):
+    """A place that ships. ``location`` is its name in the merchant's inventory export."""
+
+    id: Identifier
+    kind: Literal["dc", "third_party", "store"]
+    location: Identifier
+    connector: Identifier
+    warehouse: str = ""
+    postal_code: str
+    city: str = ""
+    street: str = ""
+    region: str = ""
+    country: str = "US"
+    timezone: str = "UTC"
+    cutoff: time = time(14, 0)
+    workdays: tuple[int, ...] = (0, 1, 2, 3, 4)
+    capacity_per_day: int = Field(default=1_000, ge=1)
+    order_cost_minor: int = Field(default=0, ge=0)
+    line_cost_minor: int = Field(default=0, ge=0)
+    unit_cost_minor: int = Field(default=0, ge=0)
+    safety_stock: int = Field(default=0, ge=0)
+    cartons: tuple[tuple[int, int, int], ...] = ()
+    services: tuple[Identifier, ...] = ()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{value!r} is no IANA time zone such as America/Chicago") from None
+        return value
+
+
+class Service(Frozen):
+    """A carrier service. ``code`` is the carrier connector's name for it."""
+
+    id: Identifier
+    carrier: Identifier
+    code: Identifier
+    connector: Identifier
+    card: Identifier
+    express: bool = False
+    delivers_saturday: bool = False
+    transit: dict[int, TransitFacts]
+
+
+class Channel(Frozen):
+    """A sales outlet, found by ``match``: values of an order's source or tags.
+
+    Attributes:
+        source: connector or store whose orders belong here.
+        match: value of the source's own channel field; empty matches every order of the source.
+        sla_days: promise, in business days from placement, for a standard order.
+        early_tracking: confirm at label time, as some marketplaces want.
+    """
+
+    id: Identifier
+    source: Identifier
+    match: str = ""
+    sla_days: int = Field(default=5, ge=1, le=60)
+    express_days: int = Field(default=2, ge=1, le=60)
+    ship_by_days: int = Field(default=2, ge=1, le=60)
+    payment: Literal["external", "capture_on_ship"] = "external"
+    payment_connector: str = ""
+    oms_connector: str = ""
+    early_tracking: bool = False
+    max_parcels: int = Field(default=3, ge=1, le=8)
+
+
+class ConnectorConfig(Frozen):
+    """Where a vendor is reached. Secrets are names of environment variables, never values."""
+
+    name: Identifier
+    kind: Identifier
+    url: str
+    user: str = ""
+    secret_env: str = ""
+    webhook_secret_env: str = ""
+    per_second: float = Field(default=50.0, gt=0)
+    options: dict[str, str] = {}
+
+
+class User(Frozen):
+    name: Identifier
+    roles: tuple[Role, ...]
+
+
+class Network(Frozen):
+    """Everything that is configured. References between the parts are checked."""
+
+    currency: Currency = "USD"
+    domestic: str = "US"
+    nodes: tuple[Node, ...] = Field(min_length=1)
+    services: tuple[Service, ...] = Field(min_length=1)
+    rate_cards: tuple[RateCard, ...] = Field(min_length=1)
+    channels: tuple[Channel, ...] = Field(min_length=1)
+    connectors: tuple[ConnectorConfig, ...] = Field(min_length=1)
+    users: tuple[User, ...] = ()
+    holidays: tuple[str, ...] = ()
+    policies: dict[str, tuple[str, ...]] = {}
+    cx_connector: str = ""
+    cx_groups: dict[Role, str] = {}
+    reservation_hours: int = Field(default=48, ge=1)
+    dispatch_per_second: float = Field(default=20.0, gt=0)
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Network:
+        connectors = {c.name for c in self.connectors}
+        services = {s.id for s in self.services}
+        cards = {c.name for c in self.rate_cards}
+        wrong: list[str] = []
+        for node in self.nodes:
+            if node.connector not in connectors:
+                wrong.append(f"nodes.{node.id}.connector: no connector {node.connector!r}")
+            wrong += [
+                f"nodes.{node.id}.services: no service {s!r}"
+                for s in node.services
+                if s not in services
+            ]
+        for service in self.services:
+            if service.connector not in connectors:
+                wrong.append(f"services.{service.id}.connector: no connector {service.connector!r}")
+            if service.card not in cards:
+                wrong.append(f"services.{service.id}.card: no rate card {service.card!r}")
+        for channel in self.channels:
+            for field in ("payment_connector", "oms_connector"):
+                name = getattr(channel, field)
+                if name and name not in connectors:
+                    wrong.append(f"channels.{channel.id}.{field}: no connector {name!r}")
+            if channel.payment == "capture_on_ship" and not channel.payment_connector:
+                wrong.append(f"channels.{channel.id}.payment_connector: is missing")
+        wrong += _doubles(self)
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def node(self, node_id: str) -> Node:
+        return next(n for n in self.nodes if n.id == node_id)
+
+    def channel(self, channel_id: str) -> Channel | None:
+        return next((c for c in self.channels if c.id == channel_id), None)
+
+    def service(self, service_id: str) -> Service:
+        return next(s for s in self.services if s.id == service_id)
+
+    def card(self, name: str, at: datetime) -> RateCard:
+        """The card in force at a time: the latest that is effective by then."""
+        cards = [c for c in self.rate_cards if c.name == name and c.effective <= at]
+        if not cards:
+            cards = [c for c in self.rate_cards if c.name == name]
+            return min(cards, key=lambda c: c.effective)
+        return max(cards, key=lambda c: c.effective)
+
+    def channel_for(self, source: str, hint: str) -> Channel | None:
+        """The channel of an order: an exact match of the hint first, then the source's own."""
+        mine = [c for c in self.channels if c.source == source]
+        exact = [c for c in mine if c.match and c.match == hint]
+        return next(iter(exact or [c for c in mine if not c.match]), None)
+
+    def roles_of(self, user: str) -> tuple[Role, ...]:
+        return next((u.roles for u in self.users if u.name == user), ())
+
+
+def _doubles(network: Network) -> list[str]:
+    wrong = []
+    for part, names in (
+        ("nodes", [n.id for n in network.nodes]),
+        ("nodes.location", [n.location for n in network.nodes]),
+        ("services", [s.id for s in network.services]),
+        ("channels", [c.id for c in network.channels]),
+        ("connectors", [c.name for c in network.connectors]),
+    ):
+        wrong += [
+            f"{part}: {n!r} stands twice" for n in sorted({n for n in names if names.count(n) > 1})
+        ]
+    return wrong
+
+
+def parse_network(text: str, source: str) -> Network:
+    """Read a network file.
+
+    Raises:
+        InvalidInput: naming every field that is wrong, as ``source: path: reason. remedy``.
+    """
+    try:
+        body = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+        raise InvalidInput(
+            Problem(source=where, field="(file)", reason="is not YAML", remedy="Fix the syntax")
+        ) from None
+    if not isinstance(body, dict):
+        raise InvalidInput(
+            Problem(
+                source=source,
+                field="(file)",
+                reason="is not a mapping",
+                remedy="Start from `meshline init`",
+            )
+        )
+    try:
+        return Network.model_validate(body)
+    except ValidationError as error:
+        raise InvalidInput(*problems_of(error, source)) from None
+
+
+def problems_of(error: ValidationError, source: str) -> list[Problem]:
+    """Pydantic's errors as problems with a path and a remedy."""
+    return [
+        Problem(
+            source=source,
+            field=".".join(str(part) for part in item["loc"]) or "(whole)",
+            reason=item["msg"][0].lower() + item["msg"][1:] if item["msg"] else "is invalid",
+            remedy=_remedy(item["type"]),
+        )
+        for item in error.errors(include_url=False)
+    ]
+
+
+def _remedy(kind: str) -> str:
+    if kind == "extra_forbidden":
+        return "Remove the field or correct its name"
+    if kind == "missing":
+        return "Add the field"
+    return "Correct the value"

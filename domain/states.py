@@ -1,0 +1,205 @@
+"""State machines as data: every named transition, what it changes, the one event it emits.
+
+A state that no transition reaches does not exist; a test holds both directions.
+"""
+
+from __future__ import annotations
+
+from domain.base import Frozen
+
+EVENT_PREFIX = "meshline."
+EVENT_VERSION = ".v1"
+
+
+class Transition(Frozen):
+    """``changes`` maps a field to (allowed old values, new value)."""
+
+    event: str
+    changes: dict[str, tuple[frozenset[str], str]]
+
+
+def _move(event: str, **changes: tuple[str, str]) -> Transition:
+    return Transition(
+        event=event,
+        changes={field: (frozenset(old.split()), new) for field, (old, new) in changes.items()},
+    )
+
+
+INITIAL: dict[str, dict[str, str]] = {
+    "order": {"status": "received"},
+    "fulfillment_order": {"status": "open", "request_status": "unsubmitted", "stage": ""},
+    "allocation": {"status": "reserved"},
+    "shipment": {"status": "label_created", "tracking_status": "pending"},
+    "hold": {"status": "active"},
+    "exception": {"status": "open"},
+}
+
+_TRACKED = "pending in_transit out_for_delivery delivery_delayed"
+
+TRANSITIONS: dict[str, dict[str, Transition]] = {
+    "order": {
+        "accept": _move("order.accepted", status=("received", "accepted")),
+        "process": _move("order.processing", status=("accepted", "processing")),
+        "complete": _move("order.completed", status=("accepted processing", "completed")),
+        "reject": _move("order.rejected", status=("received", "rejected")),
+        "cancel": _move("order.cancelled", status=("received accepted processing", "cancelled")),
+    },
+    "fulfillment_order": {
+        "submit": _move("fulfillment.submitted", request_status=("unsubmitted", "submitted")),
+        "accept": _move(
+            "fulfillment.accepted",
+            status=("open", "in_progress"),
+            request_status=("unsubmitted submitted", "accepted"),
+        ),
+        "reject": _move(
+            "fulfillment.rejected",
+            status=("open in_progress incomplete", "cancelled"),
+            request_status=("unsubmitted submitted accepted", "rejected"),
+        ),
+        "short": _move("pick.short", status=("in_progress", "incomplete")),
+        "request_cancel": _move(
+            "fulfillment.cancellation_requested",
+            request_status=("submitted accepted cancellation_rejected", "cancellation_requested"),
+        ),
+        "refuse_cancel": _move(
+            "fulfillment.cancellation_rejected",
+            request_status=("cancellation_requested", "cancellation_rejected"),
+        ),
+        "cancel": _move(
+            "fulfillment.cancelled",
+            status=("open in_progress incomplete", "cancelled"),
+            request_status=(
+                "unsubmitted submitted accepted cancellation_requested cancellation_rejected",
+                "cancellation_accepted",
+            ),
+        ),
+        "close": _move(
+            "fulfillment.closed",
+            status=("in_progress incomplete", "closed"),
+            request_status=("accepted cancellation_rejected", "closed"),
+        ),
+    },
+    "allocation": {
+        "allocate": _move("inventory.allocated", status=("reserved", "allocated")),
+        "release": _move("inventory.released", status=("allocated", "released")),
+        "consume": _move("inventory.consumed", status=("released", "consumed")),
+        "expire": _move("allocation.expired", status=("reserved", "expired")),
+        "unreserve": _move(
+            "inventory.unreserved", status=("reserved allocated released", "cancelled")
+        ),
+    },
+    "shipment": {
+        "ship": _move(
+            "shipment.confirmed",
+            status=("label_created", "shipped"),
+            tracking_status=(_TRACKED, "in_transit"),
+        ),
+        "request_void": _move("label.void_requested", status=("label_created", "void_requested")),
+        "void": _move("label.voided", status=("label_created void_requested", "voided")),
+        "refuse_void": _move("label.void_refused", status=("void_requested", "label_created")),
+        "deliver": _move(
+            "shipment.delivered",
+            status=("shipped", "delivered"),
+            tracking_status=(_TRACKED, "delivered"),
+        ),
+        "lose": _move(
+            "shipment.lost", status=("shipped", "lost"), tracking_status=(_TRACKED, "unknown")
+        ),
+        "return": _move(
+            "shipment.returned_to_sender",
+            status=("shipped", "returned_to_sender"),
+            tracking_status=(_TRACKED, "return_to_sender"),
+        ),
+    },
+    "hold": {
+        "release": _move("hold.released", status=("active", "released")),
+        "reject": _move("hold.rejected", status=("active", "rejected")),
+        "expire": _move("hold.expired", status=("active", "expired")),
+    },
+    "exception": {
+        "acknowledge": _move("exception.acknowledged", status=("open escalated", "acknowledged")),
+        "escalate": _move(
+            "exception.escalated",
+            status=("open acknowledged escalated awaiting_approval", "escalated"),
+        ),
+        "resolve": _move(
+            "exception.resolved",
+            status=("open acknowledged escalated awaiting_approval", "resolved"),
+        ),
+        "auto_resolve": _move(
+            "exception.auto_resolved",
+            status=("open acknowledged escalated awaiting_approval", "auto_resolved"),
+        ),
+    },
+}
+
+CREATION_EVENTS: dict[str, str] = {
+    "order": "order.received",
+    "fulfillment_order": "fulfillment.planned",
+    "allocation": "inventory.reserved",
+    "shipment": "label.purchased",
+    "hold": "order.held",
+    "exception": "exception.opened",
+}
+
+# Events that record a fact without changing a state of ours.
+FACT_EVENTS = frozenset(
+    {
+        "plan.decided",
+        "order.address_changed",
+        "order.lines_cancelled",
+        "pick.started",
+        "pick.delayed",
+        "pick.completed",
+        "pack.completed",
+        "shipment.in_transit",
+        "shipment.out_for_delivery",
+        "shipment.delayed",
+        "shipment.eta_changed",
+        "shipment.oms_confirmed",
+        "payment.captured",
+        "refund.settled",
+        "exception.approved",
+        "exception.rejected",
+        "exception.action_refused",
+        "inventory.diverged",
+        "inventory.received",
+        "inventory.lost",
+    }
+)
+
+
+class IllegalTransition(RuntimeError):  # noqa: N818 - a state, not an error class family
+    """A transition was asked for from a state that does not allow it."""
+
+
+def apply(kind: str, name: str, state: dict[str, str]) -> tuple[dict[str, str], str]:
+    """The fields that a transition changes, and the event to emit.
+
+    Raises:
+        IllegalTransition: naming object, transition and the state it was in.
+    """
+    transition = TRANSITIONS[kind][name]
+    for field, (old, _new) in transition.changes.items():
+        if state[field] not in old:
+            raise IllegalTransition(
+                f"{kind}: {name} needs {field} in {sorted(old)}, it is {state[field]!r}"
+            )
+    return {f: new for f, (_old, new) in transition.changes.items()}, transition.event
+
+
+def all_events() -> frozenset[str]:
+    """Every event name that may stand in the log."""
+    moved = {t.event for table in TRANSITIONS.values() for t in table.values()}
+    return frozenset(moved) | frozenset(CREATION_EVENTS.values()) | FACT_EVENTS
+
+
+def event_type(name: str) -> str:
+    """CloudEvents type of an event name.
+
+    Raises:
+        ValueError: the vocabulary does not have the name.
+    """
+    if name not in all_events():
+        raise ValueError(f"{name!r} is no event of the vocabulary (domain/states.py)")
+    return f"{EVENT_PREFIX}{name}{EVENT_VERSION}"
