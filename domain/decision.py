@@ -17,6 +17,12 @@ from domain.fulfillment import FulfillmentPlan, Quantity
 from domain.order import Role
 
 Point = Literal["hold", "route", "approve", "reroute", "compensate", "exception"]
+RerouteTrigger = Literal[
+    "late_pick", "quote_deviation", "label_refused", "carrier_outage", "hedge", "overflow"
+]
+CompensateTrigger = Literal[
+    "short_pick", "node_rejected", "out_of_stock", "deadline", "lost", "returned"
+]
 
 
 class LineFacts(Frozen):
@@ -271,9 +277,7 @@ class RerouteSnapshot(Frozen):
 
     now: datetime
     order: OrderFacts
-    trigger: Literal[
-        "late_pick", "quote_deviation", "label_refused", "carrier_outage", "hedge", "overflow"
-    ]
+    trigger: RerouteTrigger
     node: str
     service: str
     planned_minor: int
@@ -296,7 +300,7 @@ class CompensateSnapshot(Frozen):
 
     now: datetime
     order: OrderFacts
-    trigger: Literal["short_pick", "node_rejected", "out_of_stock", "deadline", "lost", "returned"]
+    trigger: CompensateTrigger
     node: str = ""
     short_units: int = 0
     open_units: int = 0

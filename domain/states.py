@@ -54,7 +54,7 @@ TRANSITIONS: dict[str, dict[str, Transition]] = {
         "reject": _move(
             "fulfillment.rejected",
             status=("open in_progress incomplete", "cancelled"),
-            request_status=("unsubmitted submitted accepted", "rejected"),
+            request_status=("unsubmitted submitted accepted cancellation_requested", "rejected"),
         ),
         "short": _move("pick.short", status=("in_progress", "incomplete")),
         "request_cancel": _move(

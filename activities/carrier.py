@@ -1,0 +1,114 @@
+"""Step 8, first half: labels."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from temporalio import activity
+
+from activities.context import Context
+from activities.contracts import Activity, m
+from activities.errors import vendor_errors
+from connectors.ports import Carrier, Label, ParcelRequest
+from domain.order import Address
+from store import events, fulfillments, orders
+
+
+class CarrierActivities:
+    """Buys and voids labels; every label is recorded with its cost."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+
+    @activity.defn(name=Activity.BUY_LABEL)
+    async def buy_label(self, request: m.LabelRequest) -> m.LabelBought:
+        """Buy one parcel's label, once."""
+        carrier = self._carrier(request.connector)
+        parcel = await asyncio.to_thread(self._parcel, request)
+        with vendor_errors():
+            found = await carrier.find(parcel.reference) if activity.info().attempt > 1 else None
+            label = found or await carrier.buy(parcel, request.max_minor, request.key)
+        await asyncio.to_thread(self._record, request, label)
+        return m.LabelBought(shipment_id=request.shipment_id, cost_minor=label.cost_minor)
+
+    @activity.defn(name=Activity.VOID_LABELS)
+    async def void_labels(self, request: m.UndoRequest) -> m.Undone:
+        """Compensation: void every live label of a fulfillment order, known to us or not."""
+        carrier = self._carrier(request.connector)
+        rows = await asyncio.to_thread(self._live, request)
+        known = {row_id for row_id, _external, _status in rows}
+        answer = m.Undone(status="cancelled")
+        with vendor_errors():
+            for row_id, external_id, status in rows:
+                if status not in ("label_created", "void_requested"):
+                    continue
+                await asyncio.to_thread(self._move, request, row_id, "request_void")
+                outcome = await carrier.void(external_id, f"{request.key}/{row_id}")
+                if outcome.status == "refused":
+                    await asyncio.to_thread(self._move, request, row_id, "refuse_void")
+                    return m.Undone(status="refused", reason=outcome.reason)
+                await asyncio.to_thread(self._move, request, row_id, "void")
+            for reference in request.references:
+                if reference in known:
+                    continue
+                lost = await carrier.find(reference)
+                if lost is not None:
+                    await carrier.void(lost.external_id, f"{request.key}/{reference}")
+        return answer
+
+    def _parcel(self, request: m.LabelRequest) -> ParcelRequest:
+        with self._c.db.read() as connection:
+            row, part = fulfillments.load(connection, request.fulfillment_id)
+            order = orders.load(connection, row.order_id)
+            ship_to = self._c.vault.open(connection, order.ship_to.address_ref)
+        node = self._c.network.node(row.node)
+        service = self._c.network.service(request.service)
+        box = part.parcels[request.parcel - 1] if part.parcels else None
+        return ParcelRequest(
+            reference=request.shipment_id,
+            carrier=service.carrier,
+            service=service.code,
+            length=box.length if box else 2_540,
+            width=box.width if box else 2_032,
+            height=box.height if box else 1_016,
+            weight_mg=box.weight_mg if box else 453_592,
+            ship_from=Address(
+                company=node.id,
+                street1=node.street or "1 Dock Road",
+                city=node.city,
+                region=node.region,
+                postal_code=node.postal_code,
+                country=node.country,
+            ),
+            ship_to=ship_to,
+            currency=self._c.network.currency,
+        )
+
+    def _record(self, request: m.LabelRequest, label: Label) -> None:
+        with self._c.db.write() as connection:
+            _row, part = fulfillments.load(connection, request.fulfillment_id)
+            fulfillments.add_shipment(
+                connection, request.shipment_id, request.fulfillment_id, label.tracking,
+                request.connector, label.external_id, label.tracker_id, label.label_url,
+                label.cost_minor, label.currency, part.deliver_p90, request.at,
+            )  # fmt: skip
+
+    def _live(self, request: m.UndoRequest) -> list[tuple[str, str, str]]:
+        with self._c.db.read() as connection:
+            rows = fulfillments.shipments(connection, request.fulfillment_id)
+        return [(r.id, r.external_id, r.status) for r in rows]
+
+    def _move(self, request: m.UndoRequest, shipment_id: str, name: str) -> None:
+        with self._c.db.write() as connection:
+            row = next(
+                r
+                for r in fulfillments.shipments(connection, request.fulfillment_id)
+                if r.id == shipment_id
+            )
+            if (name, row.status) == ("request_void", "void_requested"):
+                return  # an earlier attempt has written it
+            events.move(connection, "shipment", name, shipment_id, row.order_id, request.at)
+
+    def _carrier(self, name: str) -> Carrier:
+        return cast(Carrier, self._c.connectors[name])

@@ -1,0 +1,64 @@
+"""Names of activities, types of their errors: all that workflows import of this floor."""
+
+from __future__ import annotations
+
+from domain import messages as m
+
+__all__ = ["MAIN_QUEUE", "Activity", "ErrorType", "connector_queue", "m"]
+
+MAIN_QUEUE = "orders"
+
+
+def connector_queue(name: str) -> str:
+    """The task queue of a connector; its rate limit sits on it."""
+    return f"connector:{name}"
+
+
+class Activity:
+    """Names as they stand in histories. A name is never reused for something else."""
+
+    ACCEPT = "accept"
+    PLAN = "plan"
+    RESERVE = "reserve"
+    FIRM = "make_firm"
+    GIVE_BACK = "give_back"
+    EXPIRE = "expire_reservation"
+    LOOK = "look"
+    RECORD_SHORT = "record_short"
+    RECORD_REJECTED = "record_rejected"
+    HAND_OVER = "hand_over"
+    END_DELIVERY = "end_delivery"
+    RESHIP = "reship"
+    REROUTE = "reroute"
+    COMPENSATE = "compensate"
+    OPEN_HOLD = "open_hold"
+    END_HOLD = "end_hold"
+    OPEN_CASE = "open_case"
+    END_CASE = "end_case"
+    ESCALATE = "escalate_case"
+    AUTHORIZE = "authorize"
+    CANCEL_LINES = "cancel_lines"
+    SET_ADDRESS = "set_address"
+    FINISH = "finish"
+
+    SUBMIT = "submit_fulfillment"
+    CANCEL_FULFILLMENT = "cancel_fulfillment"
+    BUY_LABEL = "buy_label"
+    VOID_LABELS = "void_labels"
+    CONFIRM = "confirm_shipment"
+    CANCEL_AT_OMS = "cancel_at_oms"
+    CAPTURE = "capture_payment"
+    NOTIFY = "notify"
+
+
+class ErrorType:
+    """``ApplicationError.type`` of what vendors answer."""
+
+    UNAVAILABLE = "VendorUnavailable"
+    AMBIGUOUS = "VendorAmbiguous"
+    REFUSED = "VendorRefused"
+    CARRIER_DOWN = "CarrierDown"
+    QUOTE_TOO_HIGH = "QuoteTooHigh"
+    AUTH = "VendorAuthFailed"
+    CONTRACT = "VendorContractBroken"
+    DENIED = "Denied"

@@ -1,0 +1,191 @@
+"""Snapshots: what a decision may know, read from the store and the network file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from activities.geography import centroid
+from domain.decision import LineFacts, NodeFacts, OrderFacts, RouteSnapshot, ServiceFacts
+from domain.network import Channel, Network, Node
+from domain.order import Order
+from sourcing import great_circle_miles, ship_at, zone_for_miles
+from store import catalog, fulfillments, inventory, orders
+
+EXPRESS_WORDS = ("express", "overnight", "next day", "2nd day", "2 day", "two-day", "priority")
+UNKNOWN_MILES = 2_500  # as if at the far coast: an unknown ZIP must not look cheap
+DEFAULT_CHANNEL = Channel(id="unmapped", source="unmapped")
+
+
+def order_facts(
+    connection: Connection, order: Order, network: Network, *, open_only: bool = True
+) -> OrderFacts:
+    """The order as decisions see it; lines with what is still open of them."""
+    row = orders.row(connection, order.id)
+    quantities = {r.line_id: r for r in orders.line_rows(connection, order.id)}
+    items = catalog.get_items(connection, {line.sku for line in order.lines})
+    channel = network.channel(order.channel) or DEFAULT_CHANNEL
+    lines = []
+    for line in order.lines:
+        item = items.get(line.sku)
+        open_units = quantities[line.line_id].open if open_only else line.quantity
+        lines.append(
+            LineFacts(
+                line_id=line.line_id,
+                sku=line.sku,
+                quantity=open_units,
+                known=item is not None or not line.requires_shipping,
+                requires_shipping=line.requires_shipping,
+                unit_price_minor=line.unit_price_minor,
+                unit_cost_minor=item.unit_cost_minor if item else 0,
+                weight_mg=item.weight_mg if item else 0,
+                length=item.length if item else 0,
+                width=item.width if item else 0,
+                height=item.height if item else 0,
+                fragile=bool(item and item.fragile),
+                hazmat=bool(item and item.hazmat),
+                ships_alone=bool(item and item.ships_alone),
+                promotion=line.promotion,
+            )
+        )
+    method = order.shipping_method.lower()
+    return OrderFacts(
+        id=order.id,
+        source=order.source,
+        channel=order.channel,
+        currency=order.currency,
+        country=order.ship_to.country,
+        region=order.ship_to.region,
+        postal3=order.ship_to.postal3,
+        residential=order.ship_to.residential,
+        address_problems=order.ship_to.problems,
+        shipping_method=order.shipping_method,
+        express_paid=any(word in method for word in EXPRESS_WORDS),
+        payment_status=order.payment.status,
+        payment_mode=order.payment.mode,
+        risk=order.risk,
+        tags=order.tags,
+        total_minor=order.total_minor,
+        shipping_minor=order.shipping_minor,
+        placed_at=order.placed_at,
+        promise_by=row.promise_by,
+        ship_by=row.ship_by,
+        max_parcels=channel.max_parcels,
+        lines=tuple(lines),
+    )
+
+
+def route_snapshot(
+    connection: Connection,
+    facts: OrderFacts,
+    network: Network,
+    queues: dict[str, str],
+    now: datetime,
+    generation: int,
+    *,
+    excluded_nodes: Iterable[str] = (),
+    excluded_services: Iterable[str] = (),
+    only_node: str = "",
+    ignore_stock: bool = False,
+) -> RouteSnapshot:
+    """Everything the route decision may know about an order's open lines.
+
+    Args:
+        queues: task queue of each connector.
+        only_node: re-rate at this node alone.
+        ignore_stock: the stock is already this order's (a label is re-rated).
+    """
+    open_lines = [x for x in facts.lines if x.quantity > 0 and x.requires_shipping]
+    skus = {x.sku for x in open_lines}
+    stock = inventory.available(connection, skus)
+    if ignore_stock:
+        wanted: dict[str, int] = {}
+        for x in open_lines:
+            wanted[x.sku] = wanted.get(x.sku, 0) + x.quantity
+        stock = {node.id: wanted for node in network.nodes}
+    skip = set(excluded_nodes)
+    nodes = [n for n in network.nodes if n.id not in skip and (not only_node or n.id == only_node)]
+    departures = {n.id: ship_at(now, n, network.holidays) for n in nodes}
+    used = fulfillments.shipped_today(
+        connection, {n: at.date().isoformat() for n, at in departures.items()}
+    )
+    refused = set(excluded_services)
+    return RouteSnapshot(
+        now=now,
+        order=facts,
+        nodes=tuple(
+            _node_facts(
+                n, facts, network, queues, departures[n.id], used[n.id], stock.get(n.id, {})
+            )
+            for n in nodes
+        ),
+        services=tuple(
+            ServiceFacts(
+                id=s.id,
+                carrier=s.carrier,
+                service=s.code,
+                connector=s.connector,
+                queue=queues[s.connector],
+                express=s.express,
+                available=s.id not in refused,
+                card=s.card,
+                transit=s.transit,
+                nodes=tuple(n.id for n in nodes if not n.services or s.id in n.services),
+                delivers_saturday=s.delivers_saturday,
+            )
+            for s in network.services
+        ),
+        rate_cards=tuple(
+            network.card(name, now) for name in sorted({s.card for s in network.services})
+        ),
+        holidays=network.holidays,
+        promotions=tuple(sorted({x.promotion for x in open_lines if x.promotion})),
+        generation=generation,
+    )
+
+
+def _node_facts(
+    node: Node,
+    facts: OrderFacts,
+    network: Network,
+    queues: dict[str, str],
+    departs: datetime,
+    used: int,
+    stock: dict[str, int],
+) -> NodeFacts:
+    here, there = centroid(node.postal_code), centroid(facts.postal3)
+    miles = UNKNOWN_MILES if here is None or there is None else great_circle_miles(here, there)
+    return NodeFacts(
+        id=node.id,
+        kind=node.kind,
+        connector=node.connector,
+        queue=queues[node.connector],
+        region=node.region,
+        timezone=node.timezone,
+        distance_miles=round(miles),
+        ship_at=departs,
+        used_percent=min(1_000, used * 100 // node.capacity_per_day),
+        stock=stock,
+        zones={s.carrier: zone_for_miles(miles) for s in network.services},
+        order_cost_minor=node.order_cost_minor,
+        line_cost_minor=node.line_cost_minor,
+        unit_cost_minor=node.unit_cost_minor,
+        cartons=node.cartons,
+    )
+
+
+def limited_to_stock(facts: OrderFacts, connection: Connection) -> OrderFacts:
+    """The same order with each line cut to what all nodes together have of it."""
+    stock = inventory.available(connection, {x.sku for x in facts.lines})
+    left: dict[str, int] = {}
+    for node_stock in stock.values():
+        for sku, units in node_stock.items():
+            left[sku] = left.get(sku, 0) + units
+    lines = []
+    for line in facts.lines:
+        units = min(line.quantity, left.get(line.sku, 0))
+        left[line.sku] = left.get(line.sku, 0) - units
+        lines.append(line.model_copy(update={"quantity": units}))
+    return facts.model_copy(update={"lines": tuple(lines)})

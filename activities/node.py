@@ -1,0 +1,95 @@
+"""Step 6: fulfillment orders at warehouses and 3PLs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from temporalio import activity
+
+from activities.context import Context
+from activities.contracts import Activity, m
+from activities.errors import vendor_errors
+from connectors.ports import FulfillmentNode
+from domain.fulfillment import FulfillmentRequest
+from domain.order import Address
+from store import events, fulfillments, orders
+
+
+class NodeActivities:
+    """Submits and cancels at the node that a fulfillment order belongs to."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+
+    @activity.defn(name=Activity.SUBMIT)
+    async def submit(self, request: m.SubmitRequest) -> m.Submitted:
+        """Hand a fulfillment order to its node, once."""
+        node = self._node(request.connector)
+        wanted, address = await asyncio.to_thread(self._request, request)
+        with vendor_errors():
+            found = await node.find(wanted.reference) if activity.info().attempt > 1 else None
+            sent = found or await node.submit(wanted, address, request.key)
+
+        def record() -> None:
+            with self._c.db.write() as connection:
+                fulfillments.submitted(
+                    connection, request.fulfillment_id, sent.external_id, sent.accepted, request.at
+                )
+
+        await asyncio.to_thread(record)
+        return m.Submitted(external_id=sent.external_id, accepted=sent.accepted)
+
+    @activity.defn(name=Activity.CANCEL_FULFILLMENT)
+    async def cancel(self, request: m.UndoRequest) -> m.Undone:
+        """Compensation: take a fulfillment order back from its node, known to it or not."""
+        node = self._node(request.connector)
+        external_id = await asyncio.to_thread(self._external_id, request)
+        with vendor_errors():
+            if not external_id:  # the submit's outcome is unknown: look it up
+                found = await node.find(request.fulfillment_id)
+                external_id = found.external_id if found else ""
+            if not external_id:
+                return m.Undone(status="cancelled", reason="the node never had it")
+            outcome = await node.cancel(external_id, request.key)
+        await asyncio.to_thread(self._record_cancel, request, outcome.status)
+        return m.Undone(status=outcome.status, reason=outcome.reason)
+
+    def _request(self, request: m.SubmitRequest) -> tuple[FulfillmentRequest, Address]:
+        with self._c.db.read() as connection:
+            row, part = fulfillments.load(connection, request.fulfillment_id)
+            order = orders.load(connection, row.order_id)
+            address = self._c.vault.open(connection, order.ship_to.address_ref)
+        live = FulfillmentRequest(
+            reference=row.id,
+            order_id=row.order_id,
+            order_number=order.number or order.external_id,
+            warehouse=self._c.network.node(row.node).warehouse,
+            shipping_method=part.service,
+            lines=part.lines,
+        )
+        return live, address
+
+    def _external_id(self, request: m.UndoRequest) -> str:
+        with self._c.db.write() as connection:
+            row, _part = fulfillments.load(connection, request.fulfillment_id)
+            if row.request_status in ("submitted", "accepted", "cancellation_rejected"):
+                events.move(
+                    connection, "fulfillment_order", "request_cancel", row.id, row.order_id,
+                    request.at,
+                )  # fmt: skip
+            return str(row.external_id)
+
+    def _record_cancel(self, request: m.UndoRequest, status: str) -> None:
+        if status != "refused":
+            return  # giving the stock back records the cancellation itself
+        with self._c.db.write() as connection:
+            row, _part = fulfillments.load(connection, request.fulfillment_id)
+            if row.request_status == "cancellation_requested":
+                events.move(
+                    connection, "fulfillment_order", "refuse_cancel", row.id, row.order_id,
+                    request.at,
+                )  # fmt: skip
+
+    def _node(self, name: str) -> FulfillmentNode:
+        return cast(FulfillmentNode, self._c.connectors[name])

@@ -1,0 +1,338 @@
+"""Steps 2 to 5 of an order: accept, plan, reserve, and what to do when a plan breaks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TypeVar, cast
+
+from sqlalchemy import Connection
+from temporalio import activity
+
+from activities.context import Context
+from activities.contracts import Activity, connector_queue, m
+from activities.facts import limited_to_stock, order_facts, route_snapshot
+from domain.cases import Hold
+from domain.decision import (
+    ApproveOutcome,
+    ApproveSnapshot,
+    CompensateOutcome,
+    CompensateSnapshot,
+    HoldOutcome,
+    HoldSnapshot,
+    OrderFacts,
+    Outcome,
+    Plan,
+    RerouteOutcome,
+    RerouteSnapshot,
+    RouteOutcome,
+    Snapshot,
+)
+from domain.fulfillment import FulfillmentPlan
+from store import cases, decisions, events, fulfillments, inventory, orders
+
+Kind = TypeVar("Kind", bound=Outcome)
+
+
+class LostRace(Exception):  # noqa: N818 - rolls the transaction back, no failure
+    """Another order took the stock between plan and reservation."""
+
+
+class Planning:
+    """Local activities around decisions."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+
+    @activity.defn(name=Activity.ACCEPT)
+    def accept(self, request: m.AcceptRequest) -> m.Accepted:
+        """Ask the hold policy; open its holds, or accept the order."""
+
+        def step(connection: Connection) -> m.Accepted:
+            order = orders.load(connection, request.order_id)
+            facts = order_facts(connection, order, self._c.network, open_only=False)
+            snapshot = HoldSnapshot(now=request.at, order=facts)
+            outcome = self._decide(connection, request, "hold", snapshot, HoldOutcome)
+            wanted = [h for h in outcome.holds if h.reason.value not in request.waived]
+            if not wanted:
+                events.move(connection, "order", "accept", order.id, order.id, request.at)
+                row = orders.row(connection, order.id)
+                return m.Accepted(
+                    ship_by=row.ship_by,
+                    units=orders.totals(connection, order.id)["open"],
+                )
+            holds = []
+            for number, demand in enumerate(wanted):
+                hold = Hold(
+                    id=f"{request.key}/h{number}",
+                    order_id=order.id,
+                    reason=demand.reason,
+                    owner=demand.owner,
+                    because=demand.because,
+                    deadline=request.at + timedelta(hours=demand.hours),
+                )
+                cases.open_hold(connection, hold, request.at)
+                holds.append(hold)
+            return m.Accepted(holds=tuple(holds))
+
+        return self._c.db.once(request.key, m.Accepted, step)
+
+    @activity.defn(name=Activity.PLAN)
+    def plan(self, request: m.PlanRequest) -> m.Planned:
+        """Choose the best plan for the open lines, and ask who has to agree to it."""
+
+        def step(connection: Connection) -> m.Planned:
+            order = orders.load(connection, request.order_id)
+            facts = order_facts(connection, order, self._c.network)
+            if request.partial:
+                facts = limited_to_stock(facts, connection)
+            open_units = sum(x.quantity for x in facts.lines if x.requires_shipping)
+            snapshot = route_snapshot(
+                connection, facts, self._c.network, self._c.queues, request.at,
+                request.generation, excluded_nodes=request.excluded,
+            )  # fmt: skip
+            outcome = self._decide(connection, request, "route", snapshot, RouteOutcome)
+            decision_id = f"{request.key}/route"
+            if not outcome.plans:
+                return m.Planned(
+                    decision_id=decision_id, feasible=False, because=outcome.because,
+                    open_units=open_units,
+                )  # fmt: skip
+            plan = outcome.plans[0]
+            baseline = min(p.cash_minor for p in outcome.plans)
+            if request.baseline_minor is not None:
+                baseline = request.baseline_minor
+            approval = self._approval(
+                connection, request, facts, plan.cash_minor, baseline, request.trigger, plan
+            )
+            return m.Planned(
+                decision_id=decision_id,
+                feasible=True,
+                because=outcome.because,
+                cost_minor=plan.cash_minor,
+                currency=self._c.network.currency,
+                policies=self._policies(connection, decision_id),
+                nodes=tuple(f.node for f in plan.fulfillments),
+                carriers=tuple(sorted({f.carrier for f in plan.fulfillments})),
+                deliver_by=plan.deliver_p90,
+                approver=approval.owner,
+                approval_because=approval.because,
+                baseline_minor=baseline,
+                open_units=open_units,
+            )
+
+        return self._c.db.once(request.key, m.Planned, step)
+
+    @activity.defn(name=Activity.RESERVE)
+    def reserve(self, request: m.ReserveRequest) -> m.Reserved:
+        """Take the plan's stock, all or nothing, and create its fulfillment orders."""
+
+        def step(connection: Connection) -> m.Reserved:
+            plan = decisions.chosen_plan(connection, request.decision_id)
+            ids, lost = fulfillments.create(
+                connection, request.order_id, plan, request.decision_id, request.generation,
+                request.expires_at, request.firm, request.at,
+            )  # fmt: skip
+            if lost is not None:
+                raise LostRace(f"{lost.quantity} × {lost.sku} at {lost.node}")
+            if orders.row(connection, request.order_id).status == "accepted":
+                events.move(
+                    connection, "order", "process", request.order_id, request.order_id, request.at
+                )
+            return m.Reserved(
+                fulfillments=tuple(
+                    _reference(i, part) for i, part in zip(ids, plan.fulfillments, strict=True)
+                )
+            )
+
+        try:
+            return self._c.db.once(request.key, m.Reserved, step)
+        except LostRace as race:
+            return m.Reserved(lost_race=str(race))
+
+    @activity.defn(name=Activity.FIRM)
+    def make_firm(self, request: m.Keyed) -> m.Audited:
+        """The approval is there: the reservation no longer expires."""
+
+        def step(connection: Connection) -> m.Audited:
+            fulfillments.make_firm(connection, request.order_id, request.at)
+            return m.Audited()
+
+        return self._c.db.once(request.key, m.Audited, step)
+
+    @activity.defn(name=Activity.EXPIRE)
+    def expire_reservation(self, request: m.Keyed) -> m.Audited:
+        """Give the stock of an unapproved plan back."""
+
+        def step(connection: Connection) -> m.Audited:
+            held = fulfillments.allocations(
+                connection, order_id=request.order_id, statuses=("reserved",)
+            )
+            for fulfillment_id in sorted({a.fulfillment_id for a in held}):
+                fulfillments.give_back(
+                    connection, fulfillment_id, request.key, request.at, how="expire"
+                )
+                events.move(
+                    connection, "fulfillment_order", "cancel", fulfillment_id, request.order_id,
+                    request.at, reason="reservation expired",
+                )  # fmt: skip
+            return m.Audited()
+
+        return self._c.db.once(request.key, m.Audited, step)
+
+    @activity.defn(name=Activity.REROUTE)
+    def reroute(self, request: m.RerouteRequest) -> m.Rerouted:
+        """Ask the reroute policy; name and price the next service where it wants one."""
+
+        def step(connection: Connection) -> m.Rerouted:
+            order = orders.load(connection, request.order_id)
+            row, part = fulfillments.load(connection, request.fulfillment_id)
+            facts = _only(order_facts(connection, order, self._c.network), part)
+            late = facts.promise_by and max(part.deliver_p90, request.at) - facts.promise_by
+            snapshot = RerouteSnapshot(
+                now=request.at,
+                order=facts,
+                trigger=request.trigger,
+                node=row.node,
+                service=part.service,
+                planned_minor=part.cost_minor,
+                quote_minor=request.quote_minor,
+                late_hours=max(0, int(late.total_seconds() // 3600)) if late else 0,
+                attempts=request.attempts,
+            )
+            outcome = self._decide(connection, request, "reroute", snapshot, RerouteOutcome)
+            answer = m.Rerouted(
+                action=outcome.action, because=outcome.because, approver=outcome.owner,
+                planned_minor=part.cost_minor,
+            )  # fmt: skip
+            if outcome.action != "next_service":
+                return answer
+            return self._next_service(connection, request, facts, part, answer)
+
+        return self._c.db.once(request.key, m.Rerouted, step)
+
+    def _next_service(
+        self, connection: Connection, request: m.RerouteRequest, facts: OrderFacts,
+        part: FulfillmentPlan, answer: m.Rerouted,
+    ) -> m.Rerouted:  # fmt: skip
+        snapshot = route_snapshot(
+            connection, facts, self._c.network, self._c.queues, request.at, request.attempts,
+            excluded_services=request.excluded_services, only_node=part.node, ignore_stock=True,
+        )  # fmt: skip
+        decision = self._c.library.decide(snapshot)
+        decisions.record(
+            connection, f"{request.key}/next", request.order_id, snapshot, decision, request.at
+        )
+        outcome = cast(RouteOutcome, decision.outcome)
+        if not outcome.plans:
+            why = f"no other service can ship from {part.node}: {outcome.because}"
+            return answer.model_copy(update={"action": "ask", "because": why})
+        plan = outcome.plans[0]
+        new = plan.fulfillments[0]
+        approval = self._approval(
+            connection, request, facts, new.cost_minor, part.cost_minor, "reroute", plan
+        )
+        return answer.model_copy(
+            update={
+                "service": new.service,
+                "carrier_name": new.carrier,
+                "carrier": m.Endpoint(connector=new.carrier_connector, queue=new.carrier_queue),
+                "cost_minor": new.cost_minor,
+                "deliver_by": new.deliver_p90,
+                "approver": approval.owner,
+                "approval_because": approval.because,
+            }
+        )
+
+    @activity.defn(name=Activity.COMPENSATE)
+    def compensate(self, request: m.CompensateRequest) -> m.Compensated:
+        """Ask what to do with units that a node cannot deliver, or that nobody has."""
+
+        def step(connection: Connection) -> m.Compensated:
+            order = orders.load(connection, request.order_id)
+            facts = order_facts(connection, order, self._c.network)
+            wanted = {x.sku: x.quantity for x in facts.lines if x.quantity > 0}
+            stock = inventory.available(connection, wanted)
+            elsewhere = sum(
+                min(units, sum(s.get(sku, 0) for n, s in stock.items() if n != request.node))
+                for sku, units in wanted.items()
+            )
+            snapshot = CompensateSnapshot(
+                now=request.at,
+                order=facts,
+                trigger=request.trigger,
+                node=request.node,
+                short_units=request.short_units or sum(wanted.values()),
+                open_units=sum(wanted.values()),
+                available_elsewhere=elsewhere,
+                attempts=request.attempts,
+            )
+            outcome = self._decide(connection, request, "compensate", snapshot, CompensateOutcome)
+            return m.Compensated(
+                action=outcome.action, owner=outcome.owner, hours=outcome.hours,
+                because=outcome.because,
+            )  # fmt: skip
+
+        return self._c.db.once(request.key, m.Compensated, step)
+
+    def _decide(
+        self, connection: Connection, request: m.Keyed, point: str, snapshot: Snapshot,
+        kind: type[Kind],
+    ) -> Kind:  # fmt: skip
+        decision = self._c.library.decide(snapshot)
+        decisions.record(
+            connection, f"{request.key}/{point}", request.order_id, snapshot, decision, request.at
+        )
+        assert isinstance(decision.outcome, kind)
+        return decision.outcome
+
+    def _approval(
+        self, connection: Connection, request: m.Keyed, facts: OrderFacts, cost: int,
+        baseline: int, trigger: str, plan: Plan,
+    ) -> ApproveOutcome:  # fmt: skip
+        snapshot = ApproveSnapshot.model_validate(
+            {
+                "now": request.at,
+                "order": facts,
+                "cost_minor": cost,
+                "baseline_minor": baseline,
+                "express": any(f.express for f in plan.fulfillments),
+                "parcels": sum(max(1, len(f.parcels)) for f in plan.fulfillments),
+                "trigger": trigger,
+            }
+        )
+        return self._decide(connection, request, "approve", snapshot, ApproveOutcome)
+
+    def _policies(self, connection: Connection, decision_id: str) -> tuple[str, ...]:
+        return decisions.load(connection, decision_id).policies
+
+
+def _only(facts: OrderFacts, part: FulfillmentPlan) -> OrderFacts:
+    """The order cut to the lines of one fulfillment order, as if they were open."""
+    units = {q.line_id: q.quantity for q in part.lines}
+    lines = [
+        line.model_copy(update={"quantity": units[line.line_id]})
+        for line in facts.lines
+        if line.line_id in units
+    ]
+    return facts.model_copy(update={"lines": tuple(lines)})
+
+
+def _reference(fulfillment_id: str, part: FulfillmentPlan) -> m.FulfillmentRef:
+    own = part.node_kind != "third_party"
+    return m.FulfillmentRef(
+        id=fulfillment_id,
+        node=part.node,
+        own=own,
+        fulfiller=m.Endpoint(connector=part.connector, queue=connector_queue(part.connector)),
+        carrier=(
+            m.Endpoint(connector=part.carrier_connector, queue=part.carrier_queue) if own else None
+        ),
+        service=part.service,
+        carrier_name=part.carrier,
+        parcels=max(1, len(part.parcels)),
+        units=sum(q.quantity for q in part.lines),
+        lines=tuple(q.line_id for q in part.lines),
+        cost_minor=part.cost_minor,
+        ship_at=part.ship_at,
+        deliver_by=part.deliver_p90,
+    )

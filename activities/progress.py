@@ -1,0 +1,217 @@
+"""Steps 6 to 10 as the store sees them: short, rejected, handed over, delivered, closed."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, update
+from temporalio import activity
+
+from activities.context import Context
+from activities.contracts import Activity, m
+from activities.intake import destination
+from store import events, fulfillments, orders
+from store import tables as t
+
+_OUTCOMES = {"deliver": "delivered", "lose": "lost", "return": "returned to sender"}
+
+
+class Progress:
+    """Local activities that write an order's progress."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+
+    @activity.defn(name=Activity.LOOK)
+    def look(self, request: m.FulfillmentRequestKeyed) -> m.Facts:
+        """What the store knows now; a deadline reads it before it opens an exception."""
+        with self._c.db.read() as connection:
+            row, _plan = fulfillments.load(connection, request.fulfillment_id)
+            facts, short, tracking = fulfillments.facts_of(row)
+            return m.Facts(facts=facts, short=short, tracking=tracking)
+
+    @activity.defn(name=Activity.GIVE_BACK)
+    def give_back(self, request: m.FulfillmentRequestKeyed) -> m.Remaining:
+        """Compensation: stock and lines as before the reservation; the order part is over."""
+
+        def step(connection: Connection) -> m.Remaining:
+            row, _plan = fulfillments.load(connection, request.fulfillment_id)
+            units = fulfillments.give_back(connection, row.id, request.key, request.at)
+            if row.status not in ("cancelled", "closed"):
+                events.move(
+                    connection, "fulfillment_order", "cancel", row.id, row.order_id, request.at,
+                    reason=request.reason,
+                )  # fmt: skip
+            return m.Remaining(units=0, returned=units)
+
+        return self._c.db.once(request.key, m.Remaining, step)
+
+    @activity.defn(name=Activity.RECORD_SHORT)
+    def record_short(self, request: m.ShortRequest) -> m.Remaining:
+        """Units that were not on the shelf become open again."""
+
+        def step(connection: Connection) -> m.Remaining:
+            row, _plan = fulfillments.load(connection, request.fulfillment_id)
+            left, returned = fulfillments.short_picked(
+                connection, row.id, request.short, request.key, request.at
+            )
+            if row.status == "open":  # the node picked without saying that it accepted
+                events.move(
+                    connection, "fulfillment_order", "accept", row.id, row.order_id, request.at
+                )
+                row, _plan = fulfillments.load(connection, row.id)
+            if row.status == "in_progress":
+                events.move(
+                    connection, "fulfillment_order", "short", row.id, row.order_id, request.at,
+                    units=returned,
+                )  # fmt: skip
+            return m.Remaining(units=left, returned=returned)
+
+        return self._c.db.once(request.key, m.Remaining, step)
+
+    @activity.defn(name=Activity.RECORD_REJECTED)
+    def record_rejected(self, request: m.FulfillmentRequestKeyed) -> m.Remaining:
+        """The node will not ship it: everything goes back."""
+
+        def step(connection: Connection) -> m.Remaining:
+            row, _plan = fulfillments.load(connection, request.fulfillment_id)
+            units = fulfillments.give_back(connection, row.id, request.key, request.at)
+            events.move(
+                connection, "fulfillment_order", "reject", row.id, row.order_id, request.at,
+                reason=request.reason,
+            )  # fmt: skip
+            return m.Remaining(units=0, returned=units)
+
+        return self._c.db.once(request.key, m.Remaining, step)
+
+    @activity.defn(name=Activity.HAND_OVER)
+    def hand_over(self, request: m.HandOver) -> m.Remaining:
+        """The parcels left the node: consume the stock, mark shipments and lines shipped."""
+
+        def step(connection: Connection) -> m.Remaining:
+            row, part = fulfillments.load(connection, request.fulfillment_id)
+            if request.tracking is not None and not fulfillments.shipments(connection, row.id):
+                fulfillments.add_shipment(
+                    connection, f"{row.id}/p1", row.id, request.tracking, row.connector, "", "", "",
+                    part.cost_minor, self._c.network.currency, part.deliver_p90, request.at,
+                )  # fmt: skip
+            for parcel in fulfillments.shipments(connection, row.id):
+                if parcel.status == "label_created":
+                    events.move(
+                        connection, "shipment", "ship", parcel.id, row.order_id, request.at,
+                        changes={"shipped_at": request.at}, carrier=parcel.carrier,
+                    )  # fmt: skip
+            units = fulfillments.consumed(connection, row.id, request.key, request.at)
+            if row.status == "open":  # shipped is proof enough that the node had accepted it
+                events.move(
+                    connection, "fulfillment_order", "accept", row.id, row.order_id, request.at
+                )
+            events.move(connection, "fulfillment_order", "close", row.id, row.order_id, request.at)
+            return m.Remaining(units=units, returned=0)
+
+        return self._c.db.once(request.key, m.Remaining, step)
+
+    @activity.defn(name=Activity.END_DELIVERY)
+    def end_delivery(self, request: m.DeliveryStep) -> m.Audited:
+        """Delivered, lost, or on its way back."""
+
+        def step(connection: Connection) -> m.Audited:
+            row, _plan = fulfillments.load(connection, request.fulfillment_id)
+            for parcel in fulfillments.shipments(connection, row.id):
+                if parcel.status == "shipped":
+                    events.move(
+                        connection, "shipment", request.outcome, parcel.id, row.order_id,
+                        request.at, changes={"ended_at": request.at},
+                        how=_OUTCOMES[request.outcome],
+                    )  # fmt: skip
+            return m.Audited()
+
+        return self._c.db.once(request.key, m.Audited, step)
+
+    @activity.defn(name=Activity.RESHIP)
+    def reship(self, request: m.FulfillmentRequestKeyed) -> m.Remaining:
+        """A lost or returned parcel's units are open again, to be sent once more."""
+
+        def step(connection: Connection) -> m.Remaining:
+            row, _plan = fulfillments.load(connection, request.fulfillment_id)
+            sent = fulfillments.allocations(
+                connection, fulfillment_id=row.id, statuses=("consumed",)
+            )
+            for a in sent:
+                orders.shift(connection, row.order_id, a.line_id, a.quantity, "shipped", "open")
+            return m.Remaining(units=0, returned=sum(a.quantity for a in sent))
+
+        return self._c.db.once(request.key, m.Remaining, step)
+
+    @activity.defn(name=Activity.CANCEL_LINES)
+    def cancel_lines(self, request: m.CancelLines) -> m.LinesLeft:
+        """Cancel open units of the named lines, or of all; tells what is left."""
+
+        def step(connection: Connection) -> m.LinesLeft:
+            cancelled = 0
+            for line in orders.line_rows(connection, request.order_id):
+                wanted = not request.lines or line.line_id in request.lines
+                if wanted and line.open:
+                    orders.shift(
+                        connection, request.order_id, line.line_id, line.open, "open", "cancelled"
+                    )
+                    cancelled += line.open
+            if cancelled:
+                events.append(
+                    connection, request.order_id, "order.lines_cancelled", request.at,
+                    units=cancelled, lines=list(request.lines), user=request.user,
+                )  # fmt: skip
+            self._c.audit.append(
+                connection, request.order_id, request.at, request.user, "cancel_lines",
+                lines=list(request.lines), units=cancelled, reason=request.reason,
+            )  # fmt: skip
+            return _left(connection, request.order_id)
+
+        return self._c.db.once(request.key, m.LinesLeft, step)
+
+    @activity.defn(name=Activity.SET_ADDRESS)
+    def set_address(self, request: m.SetAddress) -> m.Audited:
+        """Point the order at another sealed address; its problems are found anew."""
+
+        def step(connection: Connection) -> m.Audited:
+            order = orders.load(connection, request.order_id)
+            address = self._c.vault.open(connection, request.address_ref)
+            order = order.model_copy(update={"ship_to": destination(address, request.address_ref)})
+            connection.execute(
+                update(t.orders)
+                .where(t.orders.c.id == order.id)
+                .values(address_ref=request.address_ref, body=order.model_dump_json())
+            )
+            events.append(
+                connection, order.id, "order.address_changed", request.at,
+                user=request.user, address_ref=request.address_ref,
+            )  # fmt: skip
+            self._c.audit.append(
+                connection, order.id, request.at, request.user, "set_address",
+                address_ref=request.address_ref,
+            )  # fmt: skip
+            return m.Audited()
+
+        return self._c.db.once(request.key, m.Audited, step)
+
+    @activity.defn(name=Activity.FINISH)
+    def finish(self, request: m.Finish) -> m.LinesLeft:
+        """Close the order: completed, cancelled or rejected."""
+
+        def step(connection: Connection) -> m.LinesLeft:
+            events.move(
+                connection, "order", request.outcome, request.order_id, request.order_id,
+                request.at, changes={"reason": request.reason, "updated_at": request.at},
+                reason=request.reason,
+            )  # fmt: skip
+            return _left(connection, request.order_id)
+
+        return self._c.db.once(request.key, m.LinesLeft, step)
+
+
+def _left(connection: Connection, order_id: str) -> m.LinesLeft:
+    total = orders.totals(connection, order_id)
+    return m.LinesLeft(
+        open=total["open"] + total["backordered"],
+        shipped=total["shipped"],
+        cancelled=total["cancelled"],
+        in_work=total["allocated"] + total["released"],
+    )

@@ -1,0 +1,183 @@
+"""Holds and exception cases: opening, escalating, ending, and who may act on them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import cast
+
+from sqlalchemy import Connection
+from temporalio import activity
+
+from activities.context import Context
+from activities.contracts import Activity, m
+from activities.facts import order_facts
+from domain.cases import CaseAction, ExceptionCase, Hold, HoldReason
+from domain.decision import ExceptionOutcome, ExceptionSnapshot
+from store import cases, decisions, events, orders
+
+APPROVALS = (CaseAction.APPROVE, CaseAction.REJECT)
+
+
+class Review:
+    """Local activities around human review."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+
+    @activity.defn(name=Activity.OPEN_HOLD)
+    def open_hold(self, request: m.OpenHold) -> Hold:
+        """Put a hold on an order."""
+
+        def step(connection: Connection) -> Hold:
+            hold = Hold(
+                id=request.key,
+                order_id=request.order_id,
+                reason=HoldReason(request.reason),
+                owner=request.owner,
+                because=request.because,
+                deadline=request.at + timedelta(hours=request.hours),
+            )
+            cases.open_hold(connection, hold, request.at)
+            return hold
+
+        return self._c.db.once(request.key, Hold, step)
+
+    @activity.defn(name=Activity.END_HOLD)
+    def end_hold(self, request: m.EndHold) -> m.Authorized:
+        """Release, reject or expire a hold; a person needs a role."""
+
+        def step(connection: Connection) -> m.Authorized:
+            if request.user != "system" and not self._acts(request.user):
+                return m.Authorized(
+                    allowed=False, reason=f"{request.user} has no role that may act (users.yaml)"
+                )
+            cases.end_hold(
+                connection, request.hold_id, request.outcome, request.user, request.comment,
+                request.at,
+            )  # fmt: skip
+            self._c.audit.append(
+                connection, request.order_id, request.at, request.user, f"hold_{request.outcome}",
+                hold=request.hold_id, comment=request.comment,
+            )  # fmt: skip
+            return m.Authorized(allowed=True)
+
+        return self._c.db.once(request.key, m.Authorized, step)
+
+    @activity.defn(name=Activity.OPEN_CASE)
+    def open_case(self, request: m.OpenCase) -> m.OpenedCase:
+        """Open a case with owner, windows and actions as the exception policy says."""
+
+        def step(connection: Connection) -> m.OpenedCase:
+            order = orders.load(connection, request.order_id)
+            snapshot = ExceptionSnapshot(
+                now=request.at,
+                order=order_facts(connection, order, self._c.network, open_only=False),
+                kind=request.kind,
+                node=request.node,
+                carrier=request.carrier,
+                attempts=request.attempts,
+            )
+            decision = self._c.library.decide(snapshot)
+            decisions.record(
+                connection, f"{request.key}/exception", order.id, snapshot, decision, request.at
+            )
+            outcome = cast(ExceptionOutcome, decision.outcome)
+            window = timedelta(hours=outcome.hours)
+            case = ExceptionCase(
+                id=request.case_id,
+                order_id=order.id,
+                fulfillment_id=request.fulfillment_id,
+                exception_class=outcome.exception_class,
+                kind=request.kind,
+                owner=request.owner or outcome.owner,
+                chain=outcome.chain,
+                deadline=request.deadline or request.at + window,
+                actions=outcome.actions,
+                requester=request.requester,
+                because=request.because,
+                shown=request.shown,
+                needs_approval=request.needs_approval,
+                policy=",".join(decision.policies),
+            )
+            cases.open_case(connection, case, request.at)
+            return m.OpenedCase(case=case, window=window)
+
+        return self._c.db.once(request.key, m.OpenedCase, step)
+
+    @activity.defn(name=Activity.END_CASE)
+    def end_case(self, request: m.EndCase) -> m.Audited:
+        """The case is over: resolved by a person, or by itself."""
+
+        def step(connection: Connection) -> m.Audited:
+            row = cases.case_row(connection, request.case_id)
+            cases.end_case(
+                connection, request.case_id, request.outcome, row.ended_by or "system",
+                request.because, request.at,
+            )  # fmt: skip
+            return m.Audited()
+
+        return self._c.db.once(request.key, m.Audited, step)
+
+    @activity.defn(name=Activity.ESCALATE)
+    def escalate_case(self, request: m.EscalateCase) -> m.Audited:
+        """The deadline passed: the next role of the chain owns it."""
+
+        def step(connection: Connection) -> m.Audited:
+            cases.escalate(connection, request.case_id, request.owner, request.deadline, request.at)
+            return m.Audited()
+
+        return self._c.db.once(request.key, m.Audited, step)
+
+    @activity.defn(name=Activity.AUTHORIZE)
+    def authorize(self, request: m.Authorize) -> m.Authorized:
+        """May this person do this? The answer is audited either way."""
+
+        def step(connection: Connection) -> m.Authorized:
+            wanted = request.resolution
+            refusal = self._refusal(request)
+            action = f"case_{wanted.action.value}" if not refusal else "case_refused"
+            self._c.audit.append(
+                connection, request.order_id, request.at, wanted.user, action,
+                case=wanted.case_id, shown_hash=wanted.shown_hash, comment=wanted.comment,
+                role=request.owner, refusal=refusal,
+            )  # fmt: skip
+            if refusal:
+                events.append(
+                    connection, request.order_id, "exception.action_refused", request.at,
+                    id=wanted.case_id, user=wanted.user, reason=refusal,
+                )  # fmt: skip
+                return m.Authorized(allowed=False, reason=refusal)
+            if wanted.action in APPROVALS:
+                name = "approved" if wanted.action == CaseAction.APPROVE else "rejected"
+                events.append(
+                    connection, request.order_id, f"exception.{name}", request.at,
+                    id=wanted.case_id, user=wanted.user, shown_hash=wanted.shown_hash,
+                )  # fmt: skip
+            if wanted.action == CaseAction.ACK:
+                row = cases.case_row(connection, wanted.case_id)
+                if row.status in ("open", "escalated"):
+                    events.move(
+                        connection, "exception", "acknowledge", wanted.case_id, request.order_id,
+                        request.at, user=wanted.user,
+                    )  # fmt: skip
+            cases.note_action(connection, wanted.case_id, wanted.user, wanted.comment, None)
+            return m.Authorized(allowed=True)
+
+        return self._c.db.once(request.key, m.Authorized, step)
+
+    def _refusal(self, request: m.Authorize) -> str:
+        wanted = request.resolution
+        roles = self._c.network.roles_of(wanted.user)
+        if not roles:
+            return f"{wanted.user} is not among the users of the network file"
+        if request.needs_approval and wanted.action in APPROVALS:
+            if wanted.user == request.requester:
+                return f"{wanted.user} caused this plan and may not approve it"
+            if request.owner not in roles:
+                return f"{wanted.user} does not hold the role {request.owner}"
+        elif not self._acts(wanted.user):
+            return f"{wanted.user} may only look"
+        return ""
+
+    def _acts(self, user: str) -> bool:
+        return bool(set(self._c.network.roles_of(user)) - {"viewer"})

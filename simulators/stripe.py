@@ -1,0 +1,381 @@
+"""Stripe, the payments: PaymentIntents, Refunds and idempotency of API v1.
+
+Field and error names are those of Stripe's published OpenAPI description (v1, 2025) and its
+pages on idempotent requests and webhook signatures. Intents exist from the start, one for
+each Stripe payment of EXPORTS/oms_orders.json, waiting for capture. A stored failure is
+replayed like a stored success: only another key asks again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Scope
+
+from simulators.app import Settings, Sim, Vendor
+from simulators.exports import credential, minor_units, oms_orders, payments
+from simulators.ledger import Json
+from simulators.outbox import stripe_signature
+
+Params = dict[str, str]
+API_VERSION = "2025-09-30.clover"
+
+
+class RefusedError(Exception):
+    """A refusal in Stripe's error shape."""
+
+    def __init__(self, status: int, kind: str, code: str | None, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        error: Json = {"type": kind, "message": message, **more}
+        if code:
+            error["code"] = code
+        self.body = {"error": error}
+
+
+class Stripe:
+    """One account."""
+
+    def __init__(self, sim: Sim) -> None:
+        self.sim, self.book = sim, sim.book
+
+    def load(self) -> None:
+        """Opens the intents of every exported order, once in the life of the directory."""
+        if self.book.get("meta", "loaded"):
+            return
+        with self.book.transaction():
+            for entry in oms_orders(self.sim.settings.exports):
+                order = entry["order"]
+                currency = str(order.get("currency_code", "usd")).lower()
+                for payment in payments(order):
+                    key = (payment.get("data") or {}).get("id")
+                    if payment.get("provider_id") == "pp_stripe_stripe" and key:
+                        amount = minor_units(payment["amount"], currency)
+                        self.create_intent(key, amount, currency, {"order_id": order["id"]})
+            self.book.put("meta", "loaded", {"loaded": True})
+
+    def create_intent(self, key: str, amount: int, currency: str, metadata: Params) -> Json:
+        intent: Json = {
+            "id": key,
+            "object": "payment_intent",
+            "amount": amount,
+            "amount_capturable": amount,
+            "amount_received": 0,
+            "capture_method": "manual",
+            "currency": currency,
+            "created": int(self.sim.clock.now().timestamp()),
+            "latest_charge": "ch_" + self.sim.dice.token(24, "charge", key),
+            "livemode": False,
+            "metadata": metadata,
+            "status": "requires_capture",
+            "canceled_at": None,
+        }
+        self._put(intent)
+        self._record("intent_created", intent, amount)
+        return intent
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def intent(self, key: str) -> Json:
+        found = self.book.get("intent", key)
+        if found is None:
+            message = f"No such payment_intent: '{key}'"
+            raise RefusedError(
+                404, "invalid_request_error", "resource_missing", message, param="intent"
+            )
+        return found
+
+    async def get_intent(self, request: Request) -> Response:
+        return JSONResponse(self.intent(request.path_params["id"]))
+
+    async def search_intents(self, request: Request) -> Response:
+        query = request.query_params.get("query", "")
+        match = re.fullmatch(r"\s*metadata\[['\"](\w+)['\"]\]\s*:\s*['\"](.*)['\"]\s*", query)
+        if match is None:
+            message = "We were unable to parse your search query."
+            raise RefusedError(400, "invalid_request_error", None, message, param="query")
+        name, value = match.groups()
+        found = self.book.referenced("intent", value)
+        rows = [one for one in found if one["metadata"].get(name) == value]
+        return JSONResponse(
+            {
+                "object": "search_result",
+                "url": "/v1/payment_intents/search",
+                "has_more": False,
+                "next_page": None,
+                "data": rows,
+            }
+        )
+
+    async def list_refunds(self, request: Request) -> Response:
+        wanted = request.query_params.get("payment_intent")
+        limit = min(int(request.query_params.get("limit", 10)), 100)
+        where, values = ("ref = ?", [wanted]) if wanted else ("1", [])
+        rows = self.book.select("refund", where, values, order="seq DESC", limit=limit + 1)
+        return JSONResponse(
+            {
+                "object": "list",
+                "url": "/v1/refunds",
+                "has_more": len(rows) > limit,
+                "data": rows[:limit],
+            }
+        )
+
+    async def get_refund(self, request: Request) -> Response:
+        found = self.book.get("refund", request.path_params["id"])
+        if found is None:
+            raise RefusedError(404, "invalid_request_error", "resource_missing", "No such refund")
+        return JSONResponse(found)
+
+    # -- moving money ----------------------------------------------------------------------
+
+    def capture(self, params: Params, key: str, request: Request) -> Json:
+        intent = self.intent(request.path_params["id"])
+        _expect(intent, "requires_capture", "captured")
+        if self.sim.dice.happens(self.sim.faults.payment_declined, "decline", intent["id"]):
+            raise RefusedError(
+                402,
+                "card_error",
+                "card_declined",
+                "Your card was declined.",
+                decline_code="generic_decline",
+                payment_intent=intent,
+            )
+        amount = _amount(params, "amount_to_capture", intent["amount_capturable"])
+        if amount > intent["amount_capturable"]:
+            message = "The amount to capture is greater than the capturable amount."
+            raise RefusedError(400, "invalid_request_error", "amount_too_large", message)
+        intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
+        intent["metadata"] |= _nested(params, "metadata")
+        self._put(intent)
+        self._record("captured", intent, amount, key)
+        self._event("payment_intent.succeeded", intent)
+        return intent
+
+    def cancel(self, params: Params, key: str, request: Request) -> Json:
+        intent = self.intent(request.path_params["id"])
+        _expect(intent, "requires_capture", "canceled")
+        intent |= {
+            "status": "canceled",
+            "amount_capturable": 0,
+            "canceled_at": int(self.sim.clock.now().timestamp()),
+            "cancellation_reason": params.get("cancellation_reason"),
+        }
+        self._put(intent)
+        self._record("intent_cancelled", intent, intent["amount"], key)
+        self._event("payment_intent.canceled", intent)
+        return intent
+
+    def update(self, params: Params, key: str, request: Request) -> Json:
+        intent = self.intent(request.path_params["id"])
+        intent["metadata"] |= _nested(params, "metadata")
+        self._put(intent)
+        return intent
+
+    def open_intent(self, params: Params, key: str, request: Request) -> Json:
+        number = self.book.next_number("intent")
+        return self.create_intent(
+            "pi_" + self.sim.dice.token(24, "intent", number),
+            _amount(params, "amount", 0),
+            params.get("currency", "usd").lower(),
+            _nested(params, "metadata"),
+        )
+
+    def refund(self, params: Params, key: str, request: Request) -> Json:
+        intent = self.intent(params.get("payment_intent", ""))
+        earlier = self.book.referenced("refund", intent["id"])
+        left = intent["amount_received"] - sum(one["amount"] for one in earlier)
+        if left <= 0:
+            code = "charge_already_refunded" if earlier else "charge_not_captured"
+            raise RefusedError(400, "invalid_request_error", code, "There is nothing to refund.")
+        amount = _amount(params, "amount", left)
+        if amount > left:
+            message = f"Refund amount ({amount}) is greater than unrefunded amount ({left})."
+            raise RefusedError(400, "invalid_request_error", None, message, param="amount")
+        number = self.book.next_number("refund")
+        refund: Json = {
+            "id": "re_" + self.sim.dice.token(24, "refund", number),
+            "object": "refund",
+            "amount": amount,
+            "charge": intent["latest_charge"],
+            "created": int(self.sim.clock.now().timestamp()),
+            "currency": intent["currency"],
+            "metadata": _nested(params, "metadata"),
+            "payment_intent": intent["id"],
+            "reason": params.get("reason"),
+            "status": "succeeded",
+        }
+        self.book.put("refund", refund["id"], refund, ref=intent["id"])
+        self._record("refunded", refund, amount, key, intent)
+        self._event("refund.updated", refund)
+        charge = {
+            "id": intent["latest_charge"],
+            "object": "charge",
+            "amount": intent["amount"],
+            "amount_captured": intent["amount_received"],
+            "amount_refunded": intent["amount_received"] - left + amount,
+            "currency": intent["currency"],
+            "payment_intent": intent["id"],
+            "refunded": amount == left,
+        }
+        self._event("charge.refunded", charge)
+        return refund
+
+    # -- idempotency -----------------------------------------------------------------------
+
+    def keyed(self, handler: Callable[[Params, str, Request], Json]) -> Any:
+        """An endpoint that runs once a key and replays the stored answer after that."""
+
+        async def endpoint(request: Request) -> Response:
+            raw = await request.body()
+            key = request.headers.get("idempotency-key", "")
+            replayed = self._replay(key, _fingerprint(request.url.path, raw))
+            if replayed is not None:
+                return replayed
+            with self.book.transaction():
+                try:
+                    status, body = 200, handler(dict(parse_qsl(raw.decode())), key, request)
+                except RefusedError as refusal:
+                    status, body = refusal.status, refusal.body
+                if key:
+                    print_ = _fingerprint(request.url.path, raw)
+                    self.book.remember(key, print_, status, body)
+            return JSONResponse(body, status)
+
+        return endpoint
+
+    def _replay(self, key: str, fingerprint: str) -> Response | None:
+        stored = self.book.answer(key) if key else None
+        if stored is None:
+            return None
+        if stored[0] != fingerprint:
+            message = "Keys for idempotent requests can only be used with the same parameters."
+            return JSONResponse({"error": {"type": "idempotency_error", "message": message}}, 400)
+        return JSONResponse(stored[2], stored[1], {"Idempotent-Replayed": "true"})
+
+    async def store_failure(self, scope: Scope, body: bytes) -> Response | None:
+        """A 500 inside the API is stored under the key, and every retry with it gets it."""
+        key = Request(scope).headers.get("idempotency-key", "")
+        if scope["method"] != "POST" or not key:
+            return None
+        fingerprint = _fingerprint(scope["path"], body)
+        with self.book.transaction():
+            replayed = self._replay(key, fingerprint)
+            if replayed is not None:
+                return replayed
+            failure = {"error": {"type": "api_error", "message": "An unknown error occurred."}}
+            self.book.remember(key, fingerprint, 500, failure)
+        return JSONResponse(failure, 500)
+
+    # -- keeping ---------------------------------------------------------------------------
+
+    def _put(self, intent: Json) -> None:
+        metadata = intent["metadata"]
+        reference = metadata.get("order_id") or metadata.get("reference") or ""
+        self.book.put("intent", intent["id"], intent, ref=reference)
+
+    def _record(
+        self, effect: str, subject: Json, amount: int, key: str = "", owner: Json | None = None
+    ) -> None:
+        metadata = {**(owner or {}).get("metadata", {}), **subject["metadata"]}
+        self.book.record(
+            effect,
+            subject["id"],
+            str(metadata.get("order_id") or metadata.get("reference") or ""),
+            key=key,
+            amount_minor=amount,
+            currency=subject["currency"].upper(),
+            body={"metadata": metadata, "payment_intent": (owner or subject)["id"]},
+        )
+
+    def _event(self, kind: str, subject: Json) -> None:
+        number = self.book.next_number("event")
+        key = "evt_" + self.sim.dice.token(24, "event", number)
+        event = {
+            "id": key,
+            "object": "event",
+            "api_version": API_VERSION,
+            "created": int(self.sim.clock.now().timestamp()),
+            "livemode": False,
+            "type": kind,
+            "data": {"object": subject},
+        }
+        self.sim.outbox.post("/stripe", kind, key, event)
+
+
+def _expect(intent: Json, status: str, verb: str) -> None:
+    if intent["status"] != status:
+        message = (
+            f"This PaymentIntent could not be {verb} because it has a status of {intent['status']}."
+        )
+        raise RefusedError(
+            400,
+            "invalid_request_error",
+            "payment_intent_unexpected_state",
+            message,
+            payment_intent=intent,
+        )
+
+
+def _amount(params: Params, name: str, default: int) -> int:
+    text = params.get(name, str(default))
+    if not text.isdigit() or int(text) <= 0:
+        code = "parameter_invalid_integer"
+        raise RefusedError(
+            400, "invalid_request_error", code, f"Invalid integer: {text}", param=name
+        )
+    return int(text)
+
+
+def _nested(params: Params, name: str) -> Params:
+    prefix = name + "["
+    return {k[len(prefix) : -1]: v for k, v in params.items() if k.startswith(prefix)}
+
+
+def _fingerprint(path: str, raw: bytes) -> str:
+    pairs = sorted(parse_qsl(raw.decode()))
+    return hashlib.sha256(json.dumps([path, pairs]).encode()).hexdigest()
+
+
+def refuse(request: Request) -> Response | None:
+    if credential(request, "basic", "bearer"):
+        return None
+    message = "You did not provide an API key."
+    return JSONResponse({"error": {"message": message, "type": "invalid_request_error"}}, 401)
+
+
+def create(settings: Settings) -> Vendor:
+    sim = Sim(settings, stripe_signature)
+    stripe = Stripe(sim)
+    stripe.load()
+    intents, post = "/v1/payment_intents", ["POST"]
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RefusedError)
+        return JSONResponse(error.body, error.status)
+
+    return Vendor(
+        sim,
+        [
+            Route(intents + "/search", stripe.search_intents, methods=["GET"]),
+            Route(intents, stripe.keyed(stripe.open_intent), methods=post),
+            Route(intents + "/{id}", stripe.get_intent, methods=["GET"]),
+            Route(intents + "/{id}", stripe.keyed(stripe.update), methods=post),
+            Route(intents + "/{id}/capture", stripe.keyed(stripe.capture), methods=post),
+            Route(intents + "/{id}/cancel", stripe.keyed(stripe.cancel), methods=post),
+            Route("/v1/refunds", stripe.list_refunds, methods=["GET"]),
+            Route("/v1/refunds", stripe.keyed(stripe.refund), methods=post),
+            Route("/v1/refunds/{id}", stripe.get_refund, methods=["GET"]),
+        ],
+        refuse,
+        on_server_error=stripe.store_failure,
+        errors={RefusedError: refused},
+    )

@@ -1,0 +1,1 @@
+"""Floor 3: tables, unit of work, inventory ledger, event log, inbox, decision log, audit."""

@@ -1,0 +1,124 @@
+"""Holds and exception cases as rows: opened, escalated, ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.engine import Row
+
+from domain.cases import ExceptionCase, Hold
+from domain.order import Role
+from store import events
+from store import tables as t
+
+OPEN_CASES = ("open", "acknowledged", "escalated", "awaiting_approval")
+
+
+def open_hold(connection: Connection, hold: Hold, at: datetime) -> None:
+    """Record a hold and ``order.held``."""
+    connection.execute(
+        insert(t.holds).values(
+            id=hold.id, order_id=hold.order_id, reason=hold.reason.value, owner=hold.owner,
+            because=hold.because, deadline=hold.deadline, status="active", opened_at=at,
+            ended_at=None, ended_by="", comment="",
+        )
+    )  # fmt: skip
+    events.append(
+        connection, hold.order_id, "order.held", at,
+        id=hold.id, reason=hold.reason.value, owner=hold.owner,
+    )  # fmt: skip
+
+
+def end_hold(
+    connection: Connection, hold_id: str, outcome: str, user: str, comment: str, at: datetime
+) -> None:
+    """Release, reject or expire a hold; one that has ended stays as it is."""
+    row = connection.execute(select(t.holds).where(t.holds.c.id == hold_id)).first()
+    if row is None or row.status != "active":
+        return
+    events.move(
+        connection, "hold", outcome, hold_id, row.order_id, at,
+        changes={"ended_at": at, "ended_by": user, "comment": comment}, user=user,
+    )  # fmt: skip
+
+
+def open_case(connection: Connection, case: ExceptionCase, at: datetime) -> None:
+    """Record a case and ``exception.opened``."""
+    connection.execute(
+        insert(t.exceptions).values(
+            id=case.id, order_id=case.order_id, kind=case.kind,
+            exception_class=case.exception_class, owner=case.owner, deadline=case.deadline,
+            status="open", needs_approval=case.needs_approval, opened_at=at, ended_at=None,
+            ended_by="", comment="", resolution="", body=case.model_dump_json(),
+        )
+    )  # fmt: skip
+    events.append(
+        connection, case.order_id, "exception.opened", at,
+        id=case.id, kind=case.kind, owner=case.owner, exception_class=case.exception_class,
+    )  # fmt: skip
+
+
+def end_case(
+    connection: Connection, case_id: str, outcome: str, user: str, because: str, at: datetime
+) -> None:
+    """Resolve a case; one that has ended stays as it is."""
+    row = case_row(connection, case_id)
+    if row.status not in OPEN_CASES:
+        return
+    events.move(
+        connection, "exception", outcome, case_id, row.order_id, at,
+        changes={"ended_at": at, "ended_by": user, "resolution": because}, because=because,
+    )  # fmt: skip
+
+
+def escalate(
+    connection: Connection, case_id: str, owner: Role, deadline: datetime, at: datetime
+) -> None:
+    """Hand a case to the next role of its chain."""
+    row = case_row(connection, case_id)
+    if row.status not in OPEN_CASES:
+        return
+    events.move(
+        connection, "exception", "escalate", case_id, row.order_id, at,
+        changes={"owner": owner, "deadline": deadline}, owner=owner,
+    )  # fmt: skip
+
+
+def note_action(
+    connection: Connection, case_id: str, user: str, comment: str, status: str | None
+) -> None:
+    """Remember who acted on a case last, and with which words."""
+    values: dict[str, Any] = {"ended_by": user, "comment": comment}
+    if status:
+        values["status"] = status
+    connection.execute(update(t.exceptions).where(t.exceptions.c.id == case_id).values(**values))
+
+
+def case_row(connection: Connection, case_id: str) -> Row[Any]:
+    """A case's row.
+
+    Raises:
+        LookupError: there is none of that ID.
+    """
+    row = connection.execute(select(t.exceptions).where(t.exceptions.c.id == case_id)).first()
+    if row is None:
+        raise LookupError(f"exception {case_id!r} does not exist")
+    return row
+
+
+def live(connection: Connection, order_id: str = "") -> list[Row[Any]]:
+    """Open cases, the nearest deadline first."""
+    query = select(t.exceptions).where(t.exceptions.c.status.in_(OPEN_CASES))
+    if order_id:
+        query = query.where(t.exceptions.c.order_id == order_id)
+    return list(connection.execute(query.order_by(t.exceptions.c.deadline, t.exceptions.c.id)))
+
+
+def live_holds(connection: Connection, order_id: str = "") -> list[Row[Any]]:
+    """Active holds, the nearest deadline first."""
+    query = select(t.holds).where(t.holds.c.status == "active")
+    if order_id:
+        query = query.where(t.holds.c.order_id == order_id)
+    return list(connection.execute(query.order_by(t.holds.c.deadline, t.holds.c.id)))

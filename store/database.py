@@ -1,0 +1,92 @@
+"""The database and its unit of work. SQLite by default, PostgreSQL in production."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from store import tables as t
+
+BUSY_TIMEOUT_MS = 10_000
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class Database:
+    """One database. ``write`` is the only way to change it, one transaction each."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+
+    def create(self) -> None:
+        """Create missing tables; safe to repeat and to race."""
+        with self.engine.begin() as connection:
+            t.metadata.create_all(connection, checkfirst=True)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that holds the write lock from its start (BEGIN IMMEDIATE)."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view, without the write lock."""
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(read_only=True)
+            yield connection
+            connection.rollback()
+
+    def once(self, key: str, kind: type[Answer], step: Callable[[Connection], Answer]) -> Answer:
+        """Run a step under a key in one transaction; a repeat returns the recorded answer."""
+        with self.write() as connection:
+            found = connection.execute(
+                select(t.results.c.result).where(t.results.c.key == key)
+            ).scalar()
+            if found is not None:
+                return kind.model_validate_json(found)
+            answer = step(connection)
+            connection.execute(insert(t.results).values(key=key, result=answer.model_dump_json()))
+            return answer
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def insert_new(connection: Connection, into: Table, values: dict[str, Any]) -> bool:
+    """Insert a row unless its primary key exists. Returns whether it was new."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = make(into).values(**values).on_conflict_do_nothing()
+    return bool(connection.execute(statement).rowcount)
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+    engine = create_engine(
+        url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1_000}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get("read_only")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,278 @@
+"""Fulfillment orders, allocations and shipments: what is promised, sent and under way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.engine import Row
+
+from domain.decision import Plan
+from domain.fulfillment import Fact, FulfillmentPlan, Quantity, Tracking
+from store import events, inventory, orders
+from store import tables as t
+from store.database import insert_new
+
+LIVE_ALLOCATIONS = ("reserved", "allocated", "released")
+_QUANTITY_OF = {"reserved": "allocated", "allocated": "allocated", "released": "released"}
+
+
+def create(
+    connection: Connection, order_id: str, plan: Plan, decision_id: str, generation: int,
+    expires_at: datetime, firm: bool, at: datetime,
+) -> tuple[list[str], inventory.Take | None]:  # fmt: skip
+    """Reserve a plan's stock and create its fulfillment orders.
+
+    Returns their IDs, or the take that lost the race: the caller must then roll back.
+    """
+    takes = [
+        inventory.Take(sku=q.sku, node=f.node, quantity=q.quantity)
+        for f in plan.fulfillments
+        for q in f.lines
+    ]
+    lost = inventory.reserve(connection, takes, order_id, f"{order_id}:r{generation}", at)
+    if lost is not None:
+        return [], lost
+    ids = []
+    for number, part in enumerate(plan.fulfillments, start=1):
+        fulfillment_id = f"{order_id}/g{generation}f{number}"
+        connection.execute(
+            insert(t.fulfillments).values(
+                id=fulfillment_id, order_id=order_id, node=part.node, connector=part.connector,
+                ship_day=part.ship_at.date().isoformat(), status="open",
+                request_status="unsubmitted", stage="", external_id="", decision_id=decision_id,
+                generation=generation, plan=part.model_dump_json(), facts="", short="[]",
+                tracking="", confirmed="", updated_at=at,
+            )
+        )  # fmt: skip
+        events.append(
+            connection, order_id, "fulfillment.planned", at,
+            id=fulfillment_id, node=part.node, service=part.service,
+        )  # fmt: skip
+        _allocate(connection, order_id, fulfillment_id, part, expires_at, at)
+        ids.append(fulfillment_id)
+    if firm:
+        make_firm(connection, order_id, at)
+    return ids, None
+
+
+def _allocate(
+    connection: Connection, order_id: str, fulfillment_id: str, part: FulfillmentPlan,
+    expires_at: datetime, at: datetime,
+) -> None:  # fmt: skip
+    for position, q in enumerate(part.lines):
+        allocation_id = f"{fulfillment_id}/a{position}"
+        connection.execute(
+            insert(t.allocations).values(
+                id=allocation_id, order_id=order_id, line_id=q.line_id,
+                fulfillment_id=fulfillment_id, sku=q.sku, node=part.node, quantity=q.quantity,
+                status="reserved", expires_at=expires_at,
+            )
+        )  # fmt: skip
+        orders.shift(connection, order_id, q.line_id, q.quantity, "open", "allocated")
+        events.append(
+            connection, order_id, "inventory.reserved", at,
+            id=allocation_id, sku=q.sku, node=part.node, quantity=q.quantity,
+        )  # fmt: skip
+
+
+def make_firm(connection: Connection, order_id: str, at: datetime) -> None:
+    """Nobody has to agree any more: the order's reservations stop expiring."""
+    for a in allocations(connection, order_id=order_id, statuses=("reserved",)):
+        events.move(
+            connection, "allocation", "allocate", a.id, order_id, at, changes={"expires_at": None}
+        )
+
+
+def load(connection: Connection, fulfillment_id: str) -> tuple[Row[Any], FulfillmentPlan]:
+    """A fulfillment order's row and plan.
+
+    Raises:
+        LookupError: there is none of that ID.
+    """
+    row = connection.execute(
+        select(t.fulfillments).where(t.fulfillments.c.id == fulfillment_id)
+    ).first()
+    if row is None:
+        raise LookupError(f"fulfillment order {fulfillment_id!r} does not exist")
+    return row, FulfillmentPlan.model_validate_json(row.plan)
+
+
+def allocations(
+    connection: Connection, *, order_id: str = "", fulfillment_id: str = "",
+    statuses: Sequence[str] = LIVE_ALLOCATIONS,
+) -> list[Row[Any]]:  # fmt: skip
+    """Live allocations of an order or of one fulfillment order."""
+    where = (
+        t.allocations.c.fulfillment_id == fulfillment_id
+        if fulfillment_id
+        else t.allocations.c.order_id == order_id
+    )
+    return list(
+        connection.execute(
+            select(t.allocations)
+            .where(where, t.allocations.c.status.in_(statuses))
+            .order_by(t.allocations.c.id)
+        )
+    )
+
+
+def submitted(
+    connection: Connection, fulfillment_id: str, external_id: str, accepted: bool, at: datetime
+) -> None:
+    """The node has it: remember its ID, release the allocations."""
+    row, _plan = load(connection, fulfillment_id)
+    insert_new(
+        connection, t.refs,
+        {
+            "connector": row.connector, "kind": "fulfillment", "external_id": external_id,
+            "order_id": row.order_id, "fulfillment_id": fulfillment_id, "shipment_id": "",
+        },
+    )  # fmt: skip
+    if row.request_status != "unsubmitted":
+        return
+    events.move(
+        connection, "fulfillment_order", "submit", fulfillment_id, row.order_id, at,
+        changes={"external_id": external_id, "updated_at": at},
+    )  # fmt: skip
+    if accepted:
+        events.move(connection, "fulfillment_order", "accept", fulfillment_id, row.order_id, at)
+    for a in allocations(connection, fulfillment_id=fulfillment_id, statuses=("allocated",)):
+        events.move(connection, "allocation", "release", a.id, row.order_id, at)
+        orders.shift(connection, row.order_id, a.line_id, a.quantity, "allocated", "released")
+
+
+def give_back(
+    connection: Connection, fulfillment_id: str, key: str, at: datetime, *, how: str = "unreserve"
+) -> int:
+    """Return a fulfillment order's units to the stock and to its lines' open quantity."""
+    row, _plan = load(connection, fulfillment_id)
+    units = 0
+    for a in allocations(connection, fulfillment_id=fulfillment_id):
+        take = inventory.Take(sku=a.sku, node=a.node, quantity=a.quantity)
+        inventory.give_back(connection, take, row.order_id, f"{key}:{a.id}", at)
+        name = how if a.status == "reserved" else "unreserve"
+        events.move(connection, "allocation", name, a.id, row.order_id, at)
+        source = _QUANTITY_OF[a.status]
+        orders.shift(connection, row.order_id, a.line_id, a.quantity, source, "open")
+        units += a.quantity
+    return units
+
+
+def short_picked(
+    connection: Connection, fulfillment_id: str, short: Sequence[Quantity], key: str, at: datetime
+) -> tuple[int, int]:
+    """Units that were not on the shelf leave the allocation and become open again.
+
+    Returns units still in the fulfillment order, and units returned.
+    """
+    row, _plan = load(connection, fulfillment_id)
+    missing = {q.line_id: q.quantity for q in short}
+    left = returned = 0
+    for a in allocations(connection, fulfillment_id=fulfillment_id):
+        lost = min(missing.get(a.line_id, 0), a.quantity)
+        left += a.quantity - lost
+        if not lost:
+            continue
+        missing[a.line_id] -= lost
+        returned += lost
+        take = inventory.Take(sku=a.sku, node=a.node, quantity=lost)
+        inventory.missing(connection, take, row.order_id, f"{key}:{a.id}", at)
+        source = _QUANTITY_OF[a.status]
+        orders.shift(connection, row.order_id, a.line_id, lost, source, "open")
+        if lost == a.quantity:
+            events.move(connection, "allocation", "unreserve", a.id, row.order_id, at)
+        else:
+            connection.execute(
+                update(t.allocations)
+                .where(t.allocations.c.id == a.id)
+                .values(quantity=a.quantity - lost)
+            )
+    return left, returned
+
+
+def consumed(connection: Connection, fulfillment_id: str, key: str, at: datetime) -> int:
+    """The parcels have left: stock, allocations and lines follow."""
+    row, _plan = load(connection, fulfillment_id)
+    units = 0
+    for a in allocations(connection, fulfillment_id=fulfillment_id, statuses=("released",)):
+        take = inventory.Take(sku=a.sku, node=a.node, quantity=a.quantity)
+        inventory.consume(connection, take, row.order_id, f"{key}:{a.id}", at)
+        events.move(connection, "allocation", "consume", a.id, row.order_id, at)
+        orders.shift(connection, row.order_id, a.line_id, a.quantity, "released", "shipped")
+        units += a.quantity
+    return units
+
+
+def shipments(connection: Connection, fulfillment_id: str) -> list[Row[Any]]:
+    """The shipments of a fulfillment order, voided ones included."""
+    return list(
+        connection.execute(
+            select(t.shipments)
+            .where(t.shipments.c.fulfillment_id == fulfillment_id)
+            .order_by(t.shipments.c.id)
+        )
+    )
+
+
+def add_shipment(
+    connection: Connection, shipment_id: str, fulfillment_id: str, tracking: Tracking,
+    connector: str, external_id: str, tracker_id: str, label_url: str, cost_minor: int,
+    currency: str, eta: datetime | None, at: datetime,
+) -> None:  # fmt: skip
+    """A label exists: the shipment, and the IDs it will be known by."""
+    row, _plan = load(connection, fulfillment_id)
+    new = insert_new(
+        connection, t.shipments,
+        {
+            "id": shipment_id, "order_id": row.order_id, "fulfillment_id": fulfillment_id,
+            "status": "label_created", "tracking_status": "pending", "connector": connector,
+            "external_id": external_id, "tracker_id": tracker_id, "carrier": tracking.carrier,
+            "service": tracking.service, "tracking_number": tracking.number,
+            "tracking_url": tracking.url, "label_url": label_url, "cost_minor": cost_minor,
+            "currency": currency, "eta": eta, "shipped_at": None, "ended_at": None,
+        },
+    )  # fmt: skip
+    if not new:
+        return
+    for external in {external_id, tracker_id} - {""}:
+        insert_new(
+            connection, t.refs,
+            {
+                "connector": connector, "kind": "shipment", "external_id": external,
+                "order_id": row.order_id, "fulfillment_id": fulfillment_id,
+                "shipment_id": shipment_id,
+            },
+        )  # fmt: skip
+    events.append(
+        connection, row.order_id, "label.purchased", at,
+        id=shipment_id, carrier=tracking.carrier, service=tracking.service, cost_minor=cost_minor,
+    )  # fmt: skip
+
+
+def facts_of(row: Row[Any]) -> tuple[tuple[Fact, ...], tuple[Quantity, ...], Tracking | None]:
+    """What was observed about a fulfillment order so far."""
+    return (
+        tuple(Fact(f) for f in row.facts.split()),
+        tuple(Quantity.model_validate(q) for q in orjson.loads(row.short)),
+        Tracking.model_validate_json(row.tracking) if row.tracking else None,
+    )
+
+
+def shipped_today(connection: Connection, day_of: dict[str, str]) -> dict[str, int]:
+    """Fulfillment orders planned per node for the given ship day of each node."""
+    used: dict[str, int] = {}
+    for node, day in day_of.items():
+        used[node] = int(
+            connection.execute(
+                select(func.count()).where(
+                    t.fulfillments.c.node == node,
+                    t.fulfillments.c.ship_day == day,
+                    t.fulfillments.c.status != "cancelled",
+                )
+            ).scalar_one()
+        )
+    return used

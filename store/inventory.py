@@ -1,0 +1,202 @@
+"""The inventory ledger. Every change is a movement under a key; a level is their sum.
+
+``available = on_hand − reserved − safety_stock − unsellable``. A reserve is one conditional
+UPDATE, so that no interleaving can promise more than there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.engine import Row
+
+from domain.base import Frozen
+from store import events
+from store import tables as t
+from store.database import insert_new
+
+INVENTORY_STREAM = "inventory"
+
+
+class Take(Frozen):
+    """Units of a SKU wanted from a node."""
+
+    sku: str
+    node: str
+    quantity: int
+
+
+def available(connection: Connection, skus: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Units that may be promised, by node and SKU."""
+    level = t.levels.c
+    rows = connection.execute(
+        select(
+            level.node,
+            level.sku,
+            (level.on_hand - level.reserved - level.safety_stock - level.unsellable).label("free"),
+        ).where(level.sku.in_(list(skus)))
+    )
+    free: dict[str, dict[str, int]] = {}
+    for row in rows:
+        if row.free > 0:
+            free.setdefault(row.node, {})[row.sku] = int(row.free)
+    return free
+
+
+def reserve(
+    connection: Connection, takes: Sequence[Take], order_id: str, key: str, at: datetime
+) -> Take | None:
+    """Reserve all or nothing within the caller's transaction.
+
+    Returns the first take that there was no stock for; the caller must then roll back.
+    """
+    level = t.levels.c
+    for position, take in enumerate(sorted(takes, key=lambda x: (x.sku, x.node))):
+        taken = connection.execute(
+            update(t.levels)
+            .where(
+                level.sku == take.sku,
+                level.node == take.node,
+                level.on_hand - level.reserved - level.safety_stock - level.unsellable
+                >= take.quantity,
+            )
+            .values(reserved=level.reserved + take.quantity)
+        ).rowcount
+        if not taken:
+            return take
+        _record(
+            connection, take, "reserve", f"{key}:{position}", order_id, at, reserved=take.quantity
+        )
+    return None
+
+
+def give_back(connection: Connection, take: Take, order_id: str, key: str, at: datetime) -> None:
+    """Return reserved units to what is available."""
+    _change(connection, take, "give_back", key, order_id, at, reserved=-take.quantity)
+
+
+def consume(connection: Connection, take: Take, order_id: str, key: str, at: datetime) -> None:
+    """Reserved units have left the building."""
+    _change(
+        connection, take, "consume", key, order_id, at,
+        on_hand=-take.quantity, reserved=-take.quantity,
+    )  # fmt: skip
+
+
+def missing(connection: Connection, take: Take, order_id: str, key: str, at: datetime) -> None:
+    """Reserved units were not on the shelf: neither on hand nor reserved any more."""
+    _change(
+        connection, take, "missing", key, order_id, at,
+        on_hand=-take.quantity, reserved=-take.quantity,
+    )  # fmt: skip
+    events.append(
+        connection, INVENTORY_STREAM, "inventory.lost", at,
+        sku=take.sku, node=take.node, quantity=take.quantity, order_id=order_id,
+    )  # fmt: skip
+
+
+def feed(
+    connection: Connection,
+    sku: str,
+    node: str,
+    on_hand: int,
+    unsellable: int,
+    safety_stock: int,
+    as_of: datetime,
+    at: datetime,
+) -> bool:
+    """Apply a vendor's count. Movements after ``as_of`` are applied again on top.
+
+    Returns False for a count that is not newer than the last. A result below what is
+    reserved is kept as it is and opens inventory.diverged.
+    """
+    row = connection.execute(
+        select(t.levels).where(t.levels.c.sku == sku, t.levels.c.node == node).with_for_update()
+    ).first()
+    if row is not None and row.as_of >= as_of:
+        return False
+    since = connection.execute(
+        select(func.coalesce(func.sum(t.movements.c.on_hand), 0)).where(
+            t.movements.c.sku == sku,
+            t.movements.c.node == node,
+            t.movements.c.at > as_of,
+            t.movements.c.kind != "feed",
+        )
+    ).scalar_one()
+    new = max(0, on_hand + int(since))
+    before = row.on_hand if row is not None else 0
+    values = {
+        "on_hand": new, "unsellable": unsellable, "safety_stock": safety_stock, "as_of": as_of,
+    }  # fmt: skip
+    if row is None:
+        connection.execute(insert(t.levels).values(sku=sku, node=node, reserved=0, **values))
+    else:
+        connection.execute(
+            update(t.levels).where(t.levels.c.sku == sku, t.levels.c.node == node).values(**values)
+        )
+    take = Take(sku=sku, node=node, quantity=0)
+    _record(
+        connection, take, "feed", f"feed:{node}:{sku}:{as_of.isoformat()}", "", at,
+        on_hand=new - before,
+    )  # fmt: skip
+    if new > before:
+        events.append(
+            connection, INVENTORY_STREAM, "inventory.received", at,
+            sku=sku, node=node, quantity=new - before,
+        )  # fmt: skip
+    if row is not None and new < row.reserved:
+        events.append(
+            connection, INVENTORY_STREAM, "inventory.diverged", at,
+            sku=sku, node=node, on_hand=new, reserved=row.reserved,
+        )  # fmt: skip
+    return True
+
+
+def level_rows(connection: Connection, sku: str) -> Sequence[Row[tuple[object, ...]]]:
+    """All levels of a SKU."""
+    return connection.execute(
+        select(t.levels).where(t.levels.c.sku == sku).order_by(t.levels.c.node)
+    ).all()
+
+
+def _change(
+    connection: Connection,
+    take: Take,
+    kind: str,
+    key: str,
+    order_id: str,
+    at: datetime,
+    *,
+    on_hand: int = 0,
+    reserved: int = 0,
+) -> None:
+    if not _record(connection, take, kind, key, order_id, at, on_hand=on_hand, reserved=reserved):
+        return
+    connection.execute(
+        update(t.levels)
+        .where(t.levels.c.sku == take.sku, t.levels.c.node == take.node)
+        .values(on_hand=t.levels.c.on_hand + on_hand, reserved=t.levels.c.reserved + reserved)
+    )
+
+
+def _record(
+    connection: Connection,
+    take: Take,
+    kind: str,
+    key: str,
+    order_id: str,
+    at: datetime,
+    *,
+    on_hand: int = 0,
+    reserved: int = 0,
+) -> bool:
+    return insert_new(
+        connection,
+        t.movements,
+        {
+            "key": key, "sku": take.sku, "node": take.node, "kind": kind, "on_hand": on_hand,
+            "reserved": reserved, "order_id": order_id, "at": at,
+        },
+    )  # fmt: skip

@@ -1,0 +1,178 @@
+"""Orders and the quantities of their lines."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.engine import Row
+
+from domain.order import IncomingOrder, Order
+from store import events
+from store import tables as t
+from store.database import insert_new
+from store.personal import Vault
+
+
+def fingerprint(order: Order) -> str:
+    """Content hash of an order as taken in, to tell a repeat from a change."""
+    return hashlib.sha256(order.model_dump_json().encode()).hexdigest()[:32]
+
+
+def receive(
+    connection: Connection, vault: Vault, incoming: IncomingOrder, at: datetime,
+    ship_by: datetime | None, promise_by: datetime | None,
+) -> bool:  # fmt: skip
+    """Take an order in: row, lines, address and ``order.received`` in one transaction.
+
+    Returns False when the order is known: a second delivery changes nothing.
+    """
+    order = incoming.order
+    known = connection.execute(select(t.orders.c.id).where(t.orders.c.id == order.id)).first()
+    if known is not None:
+        return False
+    ref = vault.seal(connection, incoming.address, incoming.customer_key)
+    order = order.model_copy(
+        update={"ship_to": order.ship_to.model_copy(update={"address_ref": ref})}
+    )
+    new = insert_new(
+        connection,
+        t.orders,
+        {
+            "id": order.id, "source": order.source, "external_id": order.external_id,
+            "number": order.number, "channel": order.channel, "currency": order.currency,
+            "status": "received", "started": False, "placed_at": order.placed_at,
+            "received_at": at, "ship_by": ship_by, "promise_by": promise_by, "address_ref": ref,
+            "requester": order.requester, "fingerprint": fingerprint(incoming.order),
+            "total_minor": order.total_minor, "body": order.model_dump_json(), "reason": "",
+            "updated_at": at,
+        },
+    )  # fmt: skip
+    if not new:
+        return False
+    connection.execute(
+        insert(t.lines),
+        [
+            {
+                "order_id": order.id, "line_id": line.line_id, "position": position,
+                "sku": line.sku, "requires_shipping": line.requires_shipping,
+                "ordered": line.quantity if line.requires_shipping else 0,
+                "open": line.quantity if line.requires_shipping else 0,
+                "backordered": 0, "allocated": 0, "released": 0, "shipped": 0, "cancelled": 0,
+            }
+            for position, line in enumerate(order.lines)
+        ],
+    )  # fmt: skip
+    if order.payment.mode == "capture_on_ship":
+        connection.execute(
+            insert(t.payments).values(
+                order_id=order.id, connector="", reference=order.payment.reference,
+                authorized_minor=order.payment.authorized_minor, captured_minor=0,
+                refunded_minor=0, currency=order.currency,
+            )
+        )  # fmt: skip
+    events.append(
+        connection, order.id, "order.received", at,
+        source=order.source, channel=order.channel, number=order.number, lines=len(order.lines),
+    )  # fmt: skip
+    return True
+
+
+def load(connection: Connection, order_id: str) -> Order:
+    """The canonical order.
+
+    Raises:
+        LookupError: there is none of that ID.
+    """
+    body = connection.execute(select(t.orders.c.body).where(t.orders.c.id == order_id)).scalar()
+    if body is None:
+        raise LookupError(f"order {order_id!r} does not exist")
+    return Order.model_validate_json(body)
+
+
+def row(connection: Connection, order_id: str) -> Row[Any]:
+    """The order's row.
+
+    Raises:
+        LookupError: there is none of that ID.
+    """
+    found = connection.execute(select(t.orders).where(t.orders.c.id == order_id)).first()
+    if found is None:
+        raise LookupError(f"order {order_id!r} does not exist")
+    return found
+
+
+def find(connection: Connection, text: str) -> str | None:
+    """The ID of an order named by ID, by ``source:external_id``, or by its number."""
+    for candidate in (text, f"order:{text}"):
+        hit = connection.execute(select(t.orders.c.id).where(t.orders.c.id == candidate)).scalar()
+        if hit:
+            return str(hit)
+    hits = connection.execute(
+        select(t.orders.c.id).where(
+            (t.orders.c.number == text)
+            | (t.orders.c.number == f"#{text}")
+            | (t.orders.c.external_id == text)
+        )
+    ).scalars().all()  # fmt: skip
+    return str(hits[0]) if len(hits) == 1 else None
+
+
+def line_rows(connection: Connection, order_id: str) -> list[Row[Any]]:
+    """The order's lines with their quantities, in the order's own sequence."""
+    return list(
+        connection.execute(
+            select(t.lines).where(t.lines.c.order_id == order_id).order_by(t.lines.c.position)
+        )
+    )
+
+
+def shift(
+    connection: Connection, order_id: str, line_id: str, units: int, source: str, target: str
+) -> None:
+    """Move units of a line from one quantity to another.
+
+    Raises:
+        ValueError: the source quantity has fewer; the transaction must roll back.
+    """
+    line = t.lines.c
+    done = connection.execute(
+        update(t.lines)
+        .where(line.order_id == order_id, line.line_id == line_id, line[source] >= units)
+        .values({source: line[source] - units, target: line[target] + units})
+    ).rowcount
+    if not done:
+        raise ValueError(f"{order_id} line {line_id}: fewer than {units} units are {source}")
+
+
+def totals(connection: Connection, order_id: str) -> Mapping[str, int]:
+    """Quantities over all lines that ship."""
+    names = ("ordered", "open", "backordered", "allocated", "released", "shipped", "cancelled")
+    found = connection.execute(
+        select(*(func.coalesce(func.sum(t.lines.c[n]), 0).label(n) for n in names)).where(
+            t.lines.c.order_id == order_id
+        )
+    ).one()
+    return {n: int(getattr(found, n)) for n in names}
+
+
+def waiting_to_start(connection: Connection, limit: int) -> list[Row[Any]]:
+    """Orders that no workflow was started for, oldest first."""
+    return list(
+        connection.execute(
+            select(t.orders.c.id, t.orders.c.channel, t.orders.c.source, t.orders.c.ship_by)
+            .where(t.orders.c.started.is_(False), t.orders.c.status == "received")
+            .order_by(t.orders.c.received_at, t.orders.c.id)
+            .limit(limit)
+        )
+    )
+
+
+def mark_started(connection: Connection, order_ids: Iterable[str]) -> None:
+    """Temporal has accepted their workflows."""
+    connection.execute(
+        update(t.orders).where(t.orders.c.id.in_(list(order_ids))).values(started=True)
+    )

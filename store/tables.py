@@ -1,0 +1,379 @@
+"""Every table. Times are business time in UTC unless a column says wall.
+
+Written with SQLModel for its types; read and written with SQLAlchemy Core, because one
+decision per millisecond leaves no room for an identity map.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sqlalchemy import DateTime, Index, Table, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware in, aware out, on SQLite too (which keeps no zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        stamp = cast(datetime, value)
+        return stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
+
+
+def _time(**kwargs: Any) -> Any:
+    return Field(sa_type=cast(Any, UtcDateTime), **kwargs)
+
+
+def _text(**kwargs: Any) -> Any:
+    return Field(sa_type=cast(Any, Text), **kwargs)
+
+
+class OrderRow(SQLModel, table=True):
+    """``body`` is the canonical Order without personal data, ``fingerprint`` its hash."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        Index("ix_orders_dispatch", "started", "status"),
+        Index("ix_orders_number", "number"),
+    )
+    id: str = Field(primary_key=True)
+    source: str
+    external_id: str
+    number: str
+    channel: str
+    currency: str
+    status: str
+    started: bool = False
+    placed_at: datetime = _time()
+    received_at: datetime = _time()
+    ship_by: datetime | None = _time(default=None)
+    promise_by: datetime | None = _time(default=None)
+    address_ref: str = ""
+    requester: str = "system"
+    fingerprint: str
+    total_minor: int = 0
+    body: str = _text()
+    reason: str = ""
+    updated_at: datetime = _time()
+
+
+class LineRow(SQLModel, table=True):
+    """ordered = open + backordered + allocated + released + shipped + cancelled, always."""
+
+    __tablename__ = "order_lines"
+    order_id: str = Field(primary_key=True, foreign_key="orders.id")
+    line_id: str = Field(primary_key=True)
+    position: int
+    sku: str = Field(index=True)
+    requires_shipping: bool
+    ordered: int
+    open: int
+    backordered: int = 0
+    allocated: int = 0
+    released: int = 0
+    shipped: int = 0
+    cancelled: int = 0
+
+
+class FulfillmentRow(SQLModel, table=True):
+    """``plan`` is the FulfillmentPlan; ``facts`` what was observed, space-separated."""
+
+    __tablename__ = "fulfillment_orders"
+    __table_args__ = (Index("ix_fulfillment_node_day", "node", "ship_day"),)
+    id: str = Field(primary_key=True)
+    order_id: str = Field(index=True, foreign_key="orders.id")
+    node: str
+    connector: str
+    ship_day: str
+    status: str
+    request_status: str
+    stage: str = ""
+    external_id: str = ""
+    decision_id: str
+    generation: int
+    plan: str = _text()
+    facts: str = ""
+    short: str = _text(default="[]")
+    tracking: str = _text(default="")
+    confirmed: str = ""
+    updated_at: datetime = _time()
+
+
+class AllocationRow(SQLModel, table=True):
+    """Units of a line promised to a node. Reserved stock is the sum of the live ones."""
+
+    __tablename__ = "allocations"
+    id: str = Field(primary_key=True)
+    order_id: str = Field(index=True)
+    line_id: str
+    fulfillment_id: str = Field(index=True)
+    sku: str
+    node: str
+    quantity: int
+    status: str
+    expires_at: datetime | None = _time(default=None)
+
+
+class ShipmentRow(SQLModel, table=True):
+    """One parcel, one label."""
+
+    __tablename__ = "shipments"
+    id: str = Field(primary_key=True)
+    order_id: str = Field(index=True)
+    fulfillment_id: str = Field(index=True)
+    status: str
+    tracking_status: str
+    connector: str
+    external_id: str
+    tracker_id: str = ""
+    carrier: str
+    service: str
+    tracking_number: str = Field(index=True)
+    tracking_url: str = ""
+    label_url: str = ""
+    cost_minor: int = 0
+    currency: str
+    eta: datetime | None = _time(default=None)
+    shipped_at: datetime | None = _time(default=None)
+    ended_at: datetime | None = _time(default=None)
+
+
+class RefRow(SQLModel, table=True):
+    """Which of our objects a vendor's ID means."""
+
+    __tablename__ = "external_refs"
+    connector: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    external_id: str = Field(primary_key=True)
+    order_id: str = Field(index=True)
+    fulfillment_id: str = ""
+    shipment_id: str = ""
+
+
+class StreamRow(SQLModel, table=True):
+    __tablename__ = "streams"
+    stream: str = Field(primary_key=True)
+    seq: int
+
+
+class EventRow(SQLModel, table=True):
+    """The event log; ``seq`` has no gap within a stream."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_type", "type", "at"),)
+    stream: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    type: str
+    at: datetime = _time()
+    data: str = _text()
+
+
+class InboxRow(SQLModel, table=True):
+    """What vendors told us, once per event ID. ``status``: waiting, matched, recorded."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        Index("ix_inbox_pending", "signal_pending"),
+        Index("ix_inbox_waiting", "status", "connector", "external_id"),
+    )
+    connector: str = Field(primary_key=True)
+    event_id: str = Field(primary_key=True)
+    kind: str
+    external_id: str
+    reference: str = ""
+    received_at: datetime = _time()
+    status: str
+    signal_pending: bool = False
+    order_id: str = ""
+    fulfillment_id: str = ""
+    shipment_id: str = ""
+    observation: str = _text()
+
+
+class DecisionRow(SQLModel, table=True):
+    __tablename__ = "decisions"
+    id: str = Field(primary_key=True)
+    order_id: str = Field(index=True)
+    point: str
+    policies: str
+    policy_hash: str
+    snapshot_hash: str
+    at: datetime = _time()
+    snapshot: str = _text()
+    decision: str = _text()
+
+
+class ResultRow(SQLModel, table=True):
+    """Recorded results of store activities, so that a repeat changes nothing."""
+
+    __tablename__ = "activity_results"
+    key: str = Field(primary_key=True)
+    result: str = _text()
+
+
+class HoldRow(SQLModel, table=True):
+    __tablename__ = "holds"
+    id: str = Field(primary_key=True)
+    order_id: str = Field(index=True)
+    reason: str
+    owner: str
+    because: str = _text()
+    deadline: datetime = _time()
+    status: str = Field(index=True)
+    opened_at: datetime = _time()
+    ended_at: datetime | None = _time(default=None)
+    ended_by: str = ""
+    comment: str = _text(default="")
+
+
+class CaseRow(SQLModel, table=True):
+    """``body`` is the ExceptionCase as it was opened; owner and deadline move on escalation."""
+
+    __tablename__ = "exceptions"
+    id: str = Field(primary_key=True)
+    order_id: str = Field(index=True)
+    kind: str
+    exception_class: str
+    owner: str
+    deadline: datetime = _time()
+    status: str = Field(index=True)
+    needs_approval: bool = False
+    opened_at: datetime = _time()
+    ended_at: datetime | None = _time(default=None)
+    ended_by: str = ""
+    comment: str = _text(default="")
+    resolution: str = ""
+    body: str = _text()
+
+
+class AuditRow(SQLModel, table=True):
+    """What people and policies did: chained per subject, keyed."""
+
+    __tablename__ = "audit"
+    subject: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    at: datetime = _time()
+    actor: str
+    action: str
+    body: str = _text()
+    previous: str
+    digest: str
+
+
+class LevelRow(SQLModel, table=True):
+    """Stock of a SKU at a node. available = on_hand − reserved − safety_stock − unsellable."""
+
+    __tablename__ = "inventory_levels"
+    sku: str = Field(primary_key=True)
+    node: str = Field(primary_key=True)
+    on_hand: int = 0
+    reserved: int = 0
+    safety_stock: int = 0
+    unsellable: int = 0
+    as_of: datetime = _time()
+
+
+class MovementRow(SQLModel, table=True):
+    """The ledger: every change of a level, under a key of its own."""
+
+    __tablename__ = "inventory_movements"
+    __table_args__ = (Index("ix_movements_level", "sku", "node", "at"),)
+    key: str = Field(primary_key=True)
+    sku: str
+    node: str
+    kind: str
+    on_hand: int = 0
+    reserved: int = 0
+    order_id: str = ""
+    at: datetime = _time()
+
+
+class ItemRow(SQLModel, table=True):
+    __tablename__ = "items"
+    sku: str = Field(primary_key=True)
+    body: str = _text()
+
+
+class AddressRow(SQLModel, table=True):
+    """Personal data, encrypted; ``customer_key`` is a keyed hash to erase by."""
+
+    __tablename__ = "addresses"
+    ref: str = Field(primary_key=True)
+    customer_key: str = Field(index=True)
+    sealed: str = _text()
+
+
+class CursorRow(SQLModel, table=True):
+    __tablename__ = "cursors"
+    connector: str = Field(primary_key=True)
+    cursor: str
+
+
+class PaymentRow(SQLModel, table=True):
+    __tablename__ = "payments"
+    order_id: str = Field(primary_key=True)
+    connector: str
+    reference: str
+    authorized_minor: int = 0
+    captured_minor: int = 0
+    refunded_minor: int = 0
+    currency: str
+
+
+class ProblemRow(SQLModel, table=True):
+    """Input that could not become an order or a fact: kept for platform, never dropped."""
+
+    __tablename__ = "problems"
+    id: str = Field(primary_key=True)
+    source: str
+    field: str
+    reason: str
+    remedy: str
+    at: datetime = _time()
+
+
+class SettingRow(SQLModel, table=True):
+    __tablename__ = "settings"
+    key: str = Field(primary_key=True)
+    value: str = _text()
+
+
+def table(model: type[SQLModel]) -> Table:
+    """The Core table of a model."""
+    return cast(Table, cast(Any, model).__table__)
+
+
+orders = table(OrderRow)
+lines = table(LineRow)
+fulfillments = table(FulfillmentRow)
+allocations = table(AllocationRow)
+shipments = table(ShipmentRow)
+refs = table(RefRow)
+streams = table(StreamRow)
+events = table(EventRow)
+inbox = table(InboxRow)
+decisions = table(DecisionRow)
+results = table(ResultRow)
+holds = table(HoldRow)
+exceptions = table(CaseRow)
+audit = table(AuditRow)
+levels = table(LevelRow)
+movements = table(MovementRow)
+items = table(ItemRow)
+addresses = table(AddressRow)
+cursors = table(CursorRow)
+payments = table(PaymentRow)
+problems = table(ProblemRow)
+settings = table(SettingRow)
+metadata = SQLModel.metadata

@@ -1,0 +1,1 @@
+"""Floor 5: an order's life as durable code."""

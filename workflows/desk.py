@@ -1,0 +1,170 @@
+"""The one way from workflow code to activities, time and the Temporal UI."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import BaseModel
+
+    from activities.contracts import Activity, ErrorType, m
+    from domain.base import Frozen
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+# The store is ours: it is asked until it answers, seconds apart, and the UI shows it.
+_STORE_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
+)
+# A vendor is asked for about two minutes; then a person hears of it. Wall time.
+_VENDOR_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=1.7,
+    maximum_interval=timedelta(seconds=20),
+    maximum_attempts=9,
+    non_retryable_error_types=[ErrorType.REFUSED, ErrorType.AUTH, ErrorType.CONTRACT],
+)
+# A carrier that is down has siblings: do not wait long before taking one.
+_LABEL_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=1.5,
+    maximum_interval=timedelta(seconds=10),
+    maximum_attempts=7,
+    non_retryable_error_types=[
+        ErrorType.REFUSED, ErrorType.AUTH, ErrorType.CONTRACT, ErrorType.QUOTE_TOO_HIGH,
+        ErrorType.CARRIER_DOWN,
+    ],
+)  # fmt: skip
+_RETRY = {Activity.BUY_LABEL: _LABEL_RETRY}
+
+
+class VendorFailed(Exception):  # noqa: N818 - caught by the step that asked, always
+    """A vendor step ended without success, after all its retries."""
+
+    def __init__(self, kind: str, message: str, details: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.details = details
+
+
+@dataclass
+class Waiting:
+    """What a coroutine waits for; the newest entries make the current details."""
+
+    text: str
+    since: datetime
+    owner: str
+
+
+class Desk:
+    """Calls activities under keys, waits with named timers, tells the UI what it does."""
+
+    def __init__(self, start: m.OrderStart) -> None:
+        self.start = start
+        self.order_id = start.order_id
+        self.waiting: dict[str, Waiting] = {}
+        self.last_decision = ""
+        self._counts: dict[str, int] = {}
+        self._errands: set[asyncio.Task[None]] = set()
+
+    def now(self) -> datetime:
+        """Business time."""
+        return self.start.clock.at(workflow.now())
+
+    def fresh(self, step: str, subject: str = "") -> dict[str, Any]:
+        """Order, key and time of a new generation of a step."""
+        name = f"{step}/{subject}" if subject else step
+        self._counts[name] = self._counts.get(name, 0) + 1
+        key = f"{self.order_id}/{name}" if not subject else f"{subject}/{step}"
+        return {
+            "order_id": self.order_id, "key": f"{key}/{self._counts[name]}", "at": self.now()
+        }  # fmt: skip
+
+    async def store(
+        self, name: str, request: Frozen, kind: type[Answer], summary: str = ""
+    ) -> Answer:
+        """A local activity: a step in our own store."""
+        answer: Answer = await workflow.execute_local_activity(
+            name,
+            request,
+            result_type=kind,
+            start_to_close_timeout=timedelta(seconds=15),
+            retry_policy=_STORE_RETRY,
+            summary=summary or None,
+        )
+        return answer
+
+    async def vendor(
+        self, name: str, request: Frozen, kind: type[Answer], queue: str, summary: str
+    ) -> Answer:
+        """A regular activity on a connector's queue.
+
+        Raises:
+            VendorFailed: after the last retry, or at once when the vendor refused.
+        """
+        try:
+            answer: Answer = await workflow.execute_activity(
+                name,
+                request,
+                task_queue=queue,
+                result_type=kind,
+                start_to_close_timeout=timedelta(seconds=40),
+                schedule_to_close_timeout=timedelta(minutes=10),
+                retry_policy=_RETRY.get(name, _VENDOR_RETRY),
+                summary=summary,
+            )
+        except ActivityError as error:
+            cause = error.cause
+            if isinstance(cause, ApplicationError):
+                raise VendorFailed(
+                    cause.type or ErrorType.UNAVAILABLE, cause.message, tuple(cause.details)
+                ) from error
+            raise VendorFailed(ErrorType.UNAVAILABLE, str(cause or error)) from error
+        return answer
+
+    async def until(
+        self, condition: Callable[[], bool], deadline: datetime | None, what: str, owner: str
+    ) -> bool:
+        """Wait for a condition, at most until a business time. False when time was up."""
+        if condition():
+            return True
+        self.waiting[what] = Waiting(text=what, since=self.now(), owner=owner)
+        self.show()
+        try:
+            if deadline is None:
+                await workflow.wait_condition(condition)
+                return True
+            left = self.start.clock.wall(deadline - self.now())
+            await workflow.wait_condition(condition, timeout=left, timeout_summary=what)
+        except TimeoutError:
+            return condition()
+        finally:
+            self.waiting.pop(what, None)
+        return True
+
+    def errand(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something that has to happen before the order closes, but that nothing waits for."""
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def finish_errands(self) -> None:
+        """Wait until every errand has come back."""
+        await workflow.wait_condition(lambda: not self._errands)
+
+    def show(self) -> None:
+        """Write what the order waits for where the Temporal UI shows it."""
+        rows = [
+            f"- **{w.text}** since {w.since:%a %d %b %H:%M} (owner: {w.owner})"
+            for w in self.waiting.values()
+        ]
+        decision = f"\n\nLast decision: {self.last_decision}" if self.last_decision else ""
+        workflow.set_current_details("Waits for\n" + "\n".join(rows) + decision)
