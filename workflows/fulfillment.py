@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from temporalio import workflow
@@ -20,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.desk import Desk
 from workflows.labels import Labels
-from workflows.review import GivenUp, OpenCase, Review
+from workflows.review import DoneByHand, GivenUp, OpenCase, Review
 from workflows.saga import Saga
 
 Answer = TypeVar("Answer")
@@ -141,7 +142,7 @@ class Fulfillment:
         while not self.facts & (GONE | {Fact.PACKED}):
             what = f"picking at {self.ref.node}"
             on_time = await self.desk.until(
-                lambda late=late: self._news() or self._decided(late), due, what, "fulfillment_ops"
+                partial(self._woken, late), due, what, "fulfillment_ops"
             )
             await self.react()
             if self.facts & (GONE | {Fact.PACKED}):
@@ -246,7 +247,7 @@ class Fulfillment:
         while not self.facts & GONE:
             what = f"hand-over at {self.ref.node}"
             on_time = await self.desk.until(
-                lambda late=late: self._news() or self._decided(late), due, what, "fulfillment_ops"
+                partial(self._woken, late), due, what, "fulfillment_ops"
             )
             await self.react()
             if on_time and late is not None and late.resolution is not None:
@@ -290,9 +291,7 @@ class Fulfillment:
         late: OpenCase | None = None
         while not self.facts & ENDED:
             on_time = await self.desk.until(
-                lambda late=late: (
-                    bool(self.facts & ENDED) or self._decided(late) or self._new_short()
-                ),
+                partial(self._ended, late),
                 due if late is None else None,
                 f"delivery by {self.ref.carrier_name}",
                 "customer_care",
@@ -387,17 +386,22 @@ class Fulfillment:
     async def _cancel_at_node(self) -> str:
         endpoint = self.ref.fulfiller
         fields = self.desk.fresh(Activity.CANCEL_FULFILLMENT, self.ref.id)
-        answer = await self.insist(
-            lambda: self.desk.vendor(
-                Activity.CANCEL_FULFILLMENT,
-                m.UndoRequest(**fields, connector=endpoint.connector, fulfillment_id=self.ref.id),
-                m.Undone,
-                endpoint.queue,
-                f"take back from {self.ref.node}",
-            ),
-            "cancel at node",
-            unwinding=True,
-        )
+        try:
+            answer = await self.insist(
+                lambda: self.desk.vendor(
+                    Activity.CANCEL_FULFILLMENT,
+                    m.UndoRequest(
+                        **fields, connector=endpoint.connector, fulfillment_id=self.ref.id
+                    ),
+                    m.Undone,
+                    endpoint.queue,
+                    f"take back from {self.ref.node}",
+                ),
+                "cancel at node",
+                unwinding=True,
+            )
+        except DoneByHand:
+            return ""
         return f"{self.ref.node}: {answer.reason}" if answer.status == "refused" else ""
 
     async def _give_back(self) -> str:
@@ -435,8 +439,10 @@ class Fulfillment:
                     node=self.ref.node,
                 )
             except GivenUp as given_up:
-                if unwinding:
-                    continue  # what was begun to be undone is undone
+                if unwinding and given_up.action == CaseAction.RESOLVE:
+                    raise DoneByHand from given_up
+                if unwinding or given_up.action == CaseAction.RESOLVE:
+                    continue  # what was begun to be undone is undone; a step is tried again
                 if given_up.action is not None:
                     self.stop = "cancel" if given_up.action == CaseAction.CANCEL else "replan"
                 raise Stop from given_up
@@ -450,6 +456,12 @@ class Fulfillment:
             or (self.stop and not self._unstoppable)
             or self._new_short()
         )
+
+    def _woken(self, entry: OpenCase | None) -> bool:
+        return self._news() or self._decided(entry)
+
+    def _ended(self, entry: OpenCase | None) -> bool:
+        return bool(self.facts & ENDED) or self._decided(entry) or self._new_short()
 
     def _new_short(self) -> bool:
         return any(line not in self._short_recorded for line in self.short)

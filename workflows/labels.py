@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.decision import RerouteTrigger
 
 from workflows.desk import VendorFailed
+from workflows.review import DoneByHand
 
 if TYPE_CHECKING:
     from workflows.fulfillment import Fulfillment
@@ -176,22 +177,25 @@ class Labels:
         if carrier is None or not self._attempted:
             return ""
         fields = self._f.desk.fresh(Activity.VOID_LABELS, self._f.ref.id)
-        answer = await self._f.insist(
-            lambda: self._f.desk.vendor(
-                Activity.VOID_LABELS,
-                m.UndoRequest(
-                    **fields,
-                    connector=carrier.connector,
-                    fulfillment_id=self._f.ref.id,
-                    references=tuple(self._attempted),
+        try:
+            answer = await self._f.insist(
+                lambda: self._f.desk.vendor(
+                    Activity.VOID_LABELS,
+                    m.UndoRequest(
+                        **fields,
+                        connector=carrier.connector,
+                        fulfillment_id=self._f.ref.id,
+                        references=tuple(self._attempted),
+                    ),
+                    m.Undone,
+                    carrier.queue,
+                    "void labels",
                 ),
-                m.Undone,
-                carrier.queue,
-                "void labels",
-            ),
-            "void",
-            unwinding=True,
-        )
+                "void",
+                unwinding=True,
+            )
+        except DoneByHand:
+            return ""
         if answer.status == "refused":
             return f"label: {answer.reason}"
         self._attempted.clear()

@@ -29,12 +29,19 @@ _KIND_OF = {
 }
 
 
+_ENOUGH = (CaseAction.CANCEL, CaseAction.REROUTE, CaseAction.RESOLVE)
+
+
 class GivenUp(Exception):  # noqa: N818 - the caller decides what follows
     """A vendor step will not be tried again."""
 
     def __init__(self, action: CaseAction | None) -> None:
         super().__init__(action or "stopped")
         self.action = action
+
+
+class DoneByHand(Exception):  # noqa: N818 - good news
+    """A person has carried out a compensation outside."""
 
 
 @dataclass
@@ -153,7 +160,7 @@ class Review:
                     attempts=tries,
                     **facts,
                 )
-                if action in (CaseAction.CANCEL, CaseAction.REROUTE) or stopped():
+                if action in _ENOUGH or stopped():
                     await self.close(entry, f"given up: {action or 'turned back'}")
                     raise GivenUp(action) from failure
                 continue

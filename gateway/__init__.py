@@ -1,0 +1,1 @@
+"""Floor 6: webhooks in, pollers, dispatcher, signal relay. Later the API and the console."""

@@ -1,0 +1,49 @@
+"""What vendors bring, committed whole: orders, observations, problems, cursor."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from activities.context import Context
+from activities.intake import Intake
+from connectors.ports import Inbound
+from domain.clock import BusinessClock
+from store import catalog, inbox
+
+
+class Door:
+    """The one way of vendors' news into the store."""
+
+    def __init__(self, context: Context, clock: BusinessClock) -> None:
+        self._c = context
+        self._clock = clock
+        self._intake = Intake(context.network, context.vault)
+
+    def now(self) -> datetime:
+        """Business time."""
+        return self._clock.at(datetime.now(UTC))
+
+    def commit(self, connector: str, news: Inbound, *, keep_cursor: bool = False) -> int:
+        """Write one delivery or poll in one transaction. Returns how much of it was new."""
+        at = self.now()
+
+        def write(connection: Connection) -> int:
+            new = sum(inbox.receive(connection, seen, at) for seen in news.observations)
+            new += sum(self._intake.take(connection, order, at) for order in news.orders)
+            for problem in news.problems:
+                catalog.note_problem(connection, problem, at)
+            if news.cursor is not None and not keep_cursor:
+                catalog.set_cursor(connection, connector, news.cursor)
+            return new
+
+        if not (news.observations or news.orders or news.problems or news.cursor is not None):
+            return 0
+        with self._c.db.write() as connection:
+            return write(connection)
+
+    def cursor(self, connector: str) -> str:
+        """Where this connector's poll goes on."""
+        with self._c.db.read() as connection:
+            return catalog.cursor(connection, connector)

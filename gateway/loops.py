@@ -1,0 +1,280 @@
+"""The gateway's loops: poll vendors, start orders, relay signals, rematch, wake holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import func, select
+from temporalio.client import Client
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.context import Context
+from activities.contracts import MAIN_QUEUE, connector_queue, m
+from connectors.errors import ConnectorError
+from connectors.ports import Pollable
+from domain.clock import BusinessClock
+from domain.fulfillment import Observation
+from gateway.intake import Door
+from store import cases, inbox, orders
+from store import tables as t
+from workflows import attributes as a
+from workflows.order import OrderWorkflow
+
+RELAY_AT_ONCE = 16
+UNMATCHED_WINDOW = timedelta(hours=48)
+log = structlog.get_logger()
+
+
+class Loops:
+    """Everything that the gateway does by itself. Each loop survives any error of a turn."""
+
+    def __init__(self, context: Context, client: Client, clock: BusinessClock) -> None:
+        self._c = context
+        self._client = client
+        self._clock = clock
+        self.door = Door(context, clock)
+        self.news = asyncio.Event()
+        self._woken: dict[str, datetime] = {}
+
+    def all(self) -> list[Callable[[], Awaitable[None]]]:
+        """One coroutine a loop, to be run together."""
+        pollers = [
+            self._poller(name, connector)
+            for name, connector in self._c.connectors.items()
+            if isinstance(connector, Pollable)
+        ]
+        return [
+            self._forever("dispatch", 0.2, self.dispatch),
+            self._forever("relay", 0.25, self.relay),
+            self._forever("rematch", 1.0, self.rematch),
+            self._forever("wake", 1.0, self.wake_holds),
+            *pollers,
+        ]
+
+    def _forever(
+        self, name: str, pause: float, turn: Callable[[], Awaitable[int]]
+    ) -> Callable[[], Awaitable[None]]:
+        async def loop() -> None:
+            while True:
+                try:
+                    busy = await turn()
+                except (ConnectorError, RPCError, OSError) as error:
+                    log.warning("turn failed", loop=name, error=str(error)[:300])
+                    busy = 0
+                except Exception:
+                    log.exception("turn failed", loop=name)
+                    busy = 0
+                if not busy:
+                    await self._rest(name, pause)
+
+        return loop
+
+    async def _rest(self, name: str, pause: float) -> None:
+        if name != "relay":
+            await asyncio.sleep(pause)
+            return
+        try:
+            await asyncio.wait_for(self.news.wait(), pause)
+        except TimeoutError:
+            return
+        finally:
+            self.news.clear()
+
+    def _poller(self, name: str, connector: Pollable) -> Callable[[], Awaitable[None]]:
+        config = next(c for c in self._c.network.connectors if c.name == name)
+        pause = float(config.options.get("poll_seconds", "1"))
+
+        async def poll() -> int:
+            cursor = await asyncio.to_thread(self.door.cursor, name)
+            found = await connector.poll(cursor)
+            if await asyncio.to_thread(self.door.commit, name, found):
+                self.news.set()
+            return int(found.more)
+
+        return self._forever(f"poll {name}", pause, poll)
+
+    # --- dispatcher -------------------------------------------------------------------------
+
+    async def dispatch(self) -> int:
+        """Start workflows of received orders, at most so many a second."""
+        per_second = self._c.network.dispatch_per_second
+        batch = max(1, round(per_second / 2))
+
+        def waiting() -> list[Any]:
+            with self._c.db.read() as connection:
+                return orders.waiting_to_start(connection, batch)
+
+        rows = await asyncio.to_thread(waiting)
+        if not rows:
+            return 0
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(self._start(row) for row in rows))
+
+        def mark() -> None:
+            with self._c.db.write() as connection:
+                orders.mark_started(connection, [row.id for row in rows])
+
+        await asyncio.to_thread(mark)
+        spent = asyncio.get_running_loop().time() - began
+        await asyncio.sleep(max(0.0, len(rows) / per_second - spent))
+        return len(rows)
+
+    async def _start(self, row: Any) -> None:
+        pairs: list[SearchAttributePair[Any]] = [
+            SearchAttributePair(a.ORDER_STATUS, "received"),
+            SearchAttributePair(a.CHANNEL, row.channel),
+            SearchAttributePair(a.WAITING_FOR, "accept"),
+            SearchAttributePair(a.WAITING_SINCE, self.door.now()),
+            SearchAttributePair(a.EXCEPTION_CLASS, "none"),
+        ]
+        if row.ship_by is not None:
+            pairs.append(SearchAttributePair(a.SHIP_BY, row.ship_by))
+        try:
+            await self._client.start_workflow(
+                OrderWorkflow.run,
+                self._input(row),
+                id=row.id,
+                task_queue=MAIN_QUEUE,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                search_attributes=TypedSearchAttributes(pairs),
+                static_summary=f"{row.channel} {row.id.rsplit(':', 1)[-1]}",
+            )
+        except WorkflowAlreadyStartedError:
+            log.info("already started", order=row.id)
+
+    def _input(self, row: Any) -> m.OrderStart:
+        network = self._c.network
+        channel = network.channel(row.channel)
+
+        def endpoint(name: str) -> m.Endpoint | None:
+            return m.Endpoint(connector=name, queue=connector_queue(name)) if name else None
+
+        return m.OrderStart(
+            order_id=row.id,
+            channel=row.channel,
+            clock=self._clock,
+            cx=endpoint(network.cx_connector),
+            oms=endpoint(channel.oms_connector) if channel else None,
+            payment=endpoint(channel.payment_connector)
+            if channel and channel.payment == "capture_on_ship"
+            else None,
+            early_tracking=bool(channel and channel.early_tracking),
+            reservation=timedelta(hours=network.reservation_hours),
+        )
+
+    # --- relay ------------------------------------------------------------------------------
+
+    async def relay(self) -> int:
+        """Signal what workflows act on until Temporal has accepted it."""
+
+        def pending() -> list[Any]:
+            with self._c.db.read() as connection:
+                return inbox.pending(connection, RELAY_AT_ONCE * 4)
+
+        rows = await asyncio.to_thread(pending)
+        if not rows:
+            return 0
+        by_order: dict[str, list[Any]] = {}
+        for row in rows:
+            by_order.setdefault(row.order_id, []).append(row)
+        gate = asyncio.Semaphore(RELAY_AT_ONCE)
+
+        async def tell(batch: list[Any]) -> list[tuple[Any, bool]]:
+            async with gate:
+                return [(row, await self._signal(row)) for row in batch]
+
+        told = [x for part in await asyncio.gather(*map(tell, by_order.values())) for x in part]
+
+        def mark() -> None:
+            with self._c.db.write() as connection:
+                for row, open_still in told:
+                    inbox.told(connection, row.connector, row.event_id, recorded=not open_still)
+
+        await asyncio.to_thread(mark)
+        return len(told)
+
+    async def _signal(self, row: Any) -> bool:
+        """Signal one observation. False when the workflow is closed."""
+        seen = Observation.model_validate_json(row.observation)
+        message = m.Observed(
+            event_id=f"{row.connector}:{row.event_id}",
+            fulfillment_id=row.fulfillment_id,
+            shipment_id=row.shipment_id,
+            fact=seen.fact,
+            short=seen.short,
+            tracking=seen.tracking,
+            eta=seen.eta,
+            reason=seen.reason,
+        )
+        return await self._send(row.order_id, "observed", message)
+
+    async def _send(self, order_id: str, signal: str, *message: Any) -> bool:
+        try:
+            await self._client.get_workflow_handle(order_id).signal(signal, *message)
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        return True
+
+    # --- housekeeping -----------------------------------------------------------------------
+
+    async def rematch(self) -> int:
+        """Try again what matched nothing yet."""
+
+        def turn() -> int:
+            with self._c.db.read() as connection:
+                waiting = connection.execute(
+                    select(t.inbox.c.event_id).where(t.inbox.c.status == "waiting").limit(1)
+                ).first()
+            if waiting is None:
+                return 0
+            with self._c.db.write() as connection:
+                return inbox.rematch(connection, self.door.now(), UNMATCHED_WINDOW)
+
+        matched = await asyncio.to_thread(turn)
+        if matched:
+            self.news.set()
+        return 0
+
+    async def wake_holds(self) -> int:
+        """Tell orders that wait for stock when some of it came in."""
+
+        def woken() -> list[tuple[str, str, datetime]]:
+            with self._c.db.read() as connection:
+                found = []
+                for held in cases.live_holds(connection):
+                    if held.reason != "inventory_out_of_stock":
+                        continue
+                    since = self._woken.get(held.id, held.opened_at)
+                    newest = connection.execute(
+                        select(func.max(t.movements.c.at))
+                        .join(t.lines, t.lines.c.sku == t.movements.c.sku)
+                        .where(
+                            t.lines.c.order_id == held.order_id,
+                            t.lines.c.open > 0,
+                            t.movements.c.at > since,
+                            t.movements.c.kind.in_(("feed", "give_back")),
+                            (t.movements.c.on_hand > 0) | (t.movements.c.reserved < 0),
+                        )
+                    ).scalar()
+                    if newest is not None:
+                        found.append((held.id, held.order_id, newest))
+                return found
+
+        for hold_id, order_id, newest in await asyncio.to_thread(woken):
+            await self._send(order_id, "stock_arrived")
+            self._woken[hold_id] = newest
+        return 0

@@ -1,0 +1,257 @@
+"""Turns a document into a policy, or says what is wrong with it and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.base import Problem
+from policies.compiled import (
+    PLACEHOLDER,
+    CompiledAnswer,
+    CompiledRule,
+    CompiledStep,
+    Policy,
+    Sentence,
+    content_hash,
+)
+from policies.expressions import Expression, Kind, Language, Value, WrongExpression
+from policies.facts import LINE_FIELDS
+from policies.language import Answer, Document, Rule, Step, named
+from policies.points import POINTS, PointSpec, Verb
+from policies.source import Path, Source
+
+_MISSING = object()
+
+
+def check(document: Document, source: Source) -> tuple[Policy | None, list[Problem]]:
+    """Check every rule against the facts of its point.
+
+    Returns:
+        The policy, or None and every problem found. The document's own tests come later.
+    """
+    checker = _Checker(document, source)
+    policy = checker.policy()
+    return (None if checker.problems else policy), checker.problems
+
+
+class _Checker:
+    def __init__(self, document: Document, source: Source) -> None:
+        self.document = document
+        self.source = source
+        self.spec: PointSpec = POINTS[document.point]
+        self.problems: list[Problem] = []
+        self._languages: dict[str, Language] = {}
+        self._needed: dict[str, set[str]] = {}
+        self._params: dict[str, Value] = {n: p.current for n, p in document.params.items()}
+        self._money = frozenset(
+            f"params.{n}" for n, p in document.params.items() if p.unit.startswith("minor")
+        )
+
+    def refuse(self, path: Path, reason: str, remedy: str, where: str = "") -> None:
+        self.problems.append(
+            Problem(
+                source=where or self.source.where(path),
+                field=named(self.source.body, path),
+                reason=reason,
+                remedy=remedy,
+            )
+        )
+
+    def policy(self) -> Policy:
+        document = self.document
+        self._unique_names()
+        steps = tuple(self._step(i, step) for i, step in enumerate(document.steps))
+        default = self._default(document.default)
+        needed = {
+            scope: tuple((name, *name.split(".", 1)) for name in sorted(names))
+            for scope, names in self._needed.items()
+        }
+        return Policy(
+            document=document,
+            label=f"{document.policy}@{document.version}",
+            hash=content_hash(self.source.body),
+            languages=self._languages,
+            needed=needed,  # type: ignore[arg-type]
+            steps=steps,
+            default=default,
+            params=self._params,
+        )
+
+    def language(self, scope: str) -> Language:
+        if scope not in self._languages:
+            params: dict[str, Kind] = {
+                f"params.{name}": param.type for name, param in self.document.params.items()
+            }
+            self._languages[scope] = Language(self.spec.variables(scope) | params, LINE_FIELDS)
+        return self._languages[scope]
+
+    def _unique_names(self) -> None:
+        steps: set[str] = set()
+        rules: set[str] = set()
+        for i, step in enumerate(self.document.steps):
+            if step.id in steps:
+                self.refuse(("steps", i, "id"), "stands twice", "Give each step its own ID")
+            steps.add(step.id)
+            for j, rule in enumerate(step.rules):
+                if rule.id in rules:
+                    path = ("steps", i, "rules", j, "id")
+                    self.refuse(path, "stands twice", "Give each rule its own ID")
+                rules.add(rule.id)
+
+    def _step(self, i: int, step: Step) -> CompiledStep:
+        path: Path = ("steps", i)
+        if step.on_error not in self.spec.on_error:
+            allowed = " or ".join(self.spec.on_error)
+            self.refuse(
+                (*path, "on_error"), f"{step.on_error!r} does not fail closed", f"Use {allowed}"
+            )
+        scopes = frozenset(rule.scope for rule in step.rules)
+        if "plan" in scopes and len(scopes) > 1 and self.document.point == "route":
+            self.refuse(
+                path,
+                "mixes plan rules with others",
+                "Plans exist only after the search: put their rules into their own step",
+            )
+        verbs = sorted({rule.then for rule in step.rules})
+        if len(verbs) > 1 and not self.spec.answers and step.hit != "first":
+            self.refuse(path, f"mixes {', '.join(verbs)}", "Use one verb in a step")
+        if len(verbs) > 1 and self.document.point == "route":
+            self.refuse(path, f"mixes {', '.join(verbs)}", "Use one verb in a step")
+        rules = [self._rule((*path, "rules", j), step, rule) for j, rule in enumerate(step.rules)]
+        return CompiledStep(
+            step.id,
+            step.hit,
+            step.on_error,
+            verbs[0],
+            scopes,
+            tuple(rule for rule in rules if rule is not None),
+        )
+
+    def _rule(self, path: Path, step: Step, rule: Rule) -> CompiledRule | None:
+        if rule.scope not in self.spec.spaces:
+            allowed = ", ".join(self.spec.spaces)
+            self.refuse(
+                (*path, "scope"),
+                f"{rule.scope!r} does not exist at {self.document.point}",
+                f"Use one of {allowed}",
+            )
+            return None
+        verb = self.spec.verbs.get(rule.then)
+        if verb is None:
+            self.refuse(
+                (*path, "then"),
+                f"{rule.then!r} is no verb of {self.document.point}",
+                f"Use one of {', '.join(self.spec.verbs)}",
+            )
+            return None
+        if rule.scope not in verb.scopes:
+            allowed = ", ".join(verb.scopes)
+            self.refuse((*path, "scope"), f"{rule.then} does not fit it", f"Use one of {allowed}")
+        if step.hit not in verb.hits:
+            self.refuse(
+                (*path, "then"),
+                f"{rule.then} does not fit the hit policy {step.hit}",
+                f"Use hit: {' or '.join(verb.hits)}",
+            )
+        when = self._expression((*path, "when"), rule.scope, rule.when, "bool")
+        answer = self._answer(path, rule, verb, rule.scope)
+        if when is None:
+            return None
+        return CompiledRule(rule.id, step.id, rule.scope, when, answer)
+
+    def _default(self, default: Answer) -> CompiledAnswer:
+        path: Path = ("default",)
+        verb = self.spec.verbs.get(default.then, Verb((), ()))
+        if default.then not in self.spec.default:
+            self.refuse(
+                (*path, "then"),
+                f"{default.then!r} cannot be the default of {self.document.point}",
+                f"Use {' or '.join(self.spec.default)}",
+            )
+        # What a default may mention: at a point with one answer, everything that is known.
+        scope = tuple(self.spec.spaces)[-1] if self.spec.answers else "order"
+        return self._answer(path, default, verb, scope)
+
+    def _answer(self, path: Path, answer: Answer, verb: Verb, scope: str) -> CompiledAnswer:
+        amount: Expression | int | None = None
+        arguments: dict[str, Expression | Value | tuple[str, ...]] = {}
+        if verb.amount:
+            amount = self._number((*path, "result"), scope, answer.result)
+        elif not isinstance(answer.result, dict):
+            self.refuse((*path, "result"), f"{answer.then} takes no number", "Remove it")
+        else:
+            arguments = self._arguments(path, answer.result, verb, scope)
+        return CompiledAnswer(
+            scope,
+            answer.then,
+            amount,
+            arguments,
+            self._sentence((*path, "because"), scope, answer.because),
+            answer.owner or self.document.owner,
+        )
+
+    def _arguments(
+        self, path: Path, given: Mapping[str, Any], verb: Verb, scope: str
+    ) -> dict[str, Expression | Value | tuple[str, ...]]:
+        found: dict[str, Expression | Value | tuple[str, ...]] = {}
+        at: Path = (*path, "result")
+        for name in given:
+            if name not in verb.arguments:
+                known = ", ".join(verb.arguments) or "nothing"
+                self.refuse((*at, name), "is no argument of this verb", f"It takes {known}")
+        for name, argument in verb.arguments.items():
+            value = given.get(name, _MISSING)
+            if value is _MISSING:
+                if argument.required:
+                    self.refuse((*at, name), "is missing", "Add it to result")
+            elif argument.is_number:
+                number = self._number((*at, name), scope, value)
+                if number is not None:
+                    found[name] = number
+            else:
+                chosen = value if argument.many and isinstance(value, list) else [value]
+                if argument.many != isinstance(value, list) or any(
+                    c not in argument.choices for c in chosen
+                ):
+                    kind = "a list of" if argument.many else "one of"
+                    self.refuse(
+                        (*at, name),
+                        f"{value!r} is not allowed"[:200],
+                        f"Use {kind} {', '.join(argument.choices)}",
+                    )
+                found[name] = tuple(chosen) if argument.many else value
+        return found
+
+    def _number(self, path: Path, scope: str, value: object) -> Expression | int | None:
+        if isinstance(value, str):
+            return self._expression(path, scope, value, "int")
+        if type(value) is int:
+            return value
+        self.refuse(path, "must be a whole number or an expression that gives one", "Correct it")
+        return None
+
+    def _expression(self, path: Path, scope: str, text: str, wanted: Any) -> Expression | None:
+        try:
+            expression = self.language(scope).compile(text, wanted)
+        except WrongExpression as wrong:
+            where = self.source.where_in(path, text, wrong.offset)
+            self.refuse(path, wrong.reason, wrong.hint, where)
+            return None
+        self._needed.setdefault(scope, set()).update(expression.variables)
+        return expression
+
+    def _sentence(self, path: Path, scope: str, text: str) -> Sentence:
+        variables = self.language(scope).variables
+        names = []
+        for match in PLACEHOLDER.finditer(text):
+            name = match[1]
+            names.append(name)
+            if variables.get(name, "lines") == "lines":
+                where = self.source.where_in(path, text, match.start())
+                hint = self.language(scope).nearest(name)
+                self.refuse(path, f"{{{name}}} is unknown here", hint, where)
+        if "{" in PLACEHOLDER.sub("", text) or "}" in PLACEHOLDER.sub("", text):
+            self.refuse(path, "has a brace without its pair", "Write {params.name}")
+        money = (n for n in names if n.endswith("_minor") or n in self._money)
+        return Sentence(text, frozenset(n for n in money if variables.get(n) == "int"))

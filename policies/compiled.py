@@ -1,0 +1,112 @@
+"""A checked document, ready to be evaluated."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from domain.units import format_money, to_major
+from policies.expressions import Expression, Language, Value
+from policies.language import Document
+
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A ``because`` text; ``{order.total_minor}`` is filled in when the rule hits.
+
+    Attributes:
+        money: placeholders that are amounts in minor units.
+    """
+
+    text: str
+    money: frozenset[str]
+
+    def fill(self, value: Callable[[str], Any]) -> str:
+        """The text with its values. Costs have the network's currency, which is not known
+        here, so only the order's own amounts name one."""
+
+        def shown(match: re.Match[str]) -> str:
+            name = match[1]
+            found = value(name)
+            if name in self.money:
+                currency = value("order.currency") or "USD"
+                if name.startswith(("order.", "line.")):
+                    return format_money(found, currency)
+                return f"{to_major(found, currency):,f}"
+            if isinstance(found, bool):
+                return "yes" if found else "no"
+            return ", ".join(found) if isinstance(found, list) else str(found)
+
+        return PLACEHOLDER.sub(shown, self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledAnswer:
+    """A verb with its arguments; numbers may be expressions over the facts of ``scope``."""
+
+    scope: str
+    then: str
+    amount: Expression | int | None
+    arguments: Mapping[str, Expression | Value | tuple[str, ...]]
+    because: Sentence
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledRule:
+    """A rule that is ready to be asked."""
+
+    id: str
+    step: str
+    scope: str
+    when: Expression
+    answer: CompiledAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStep:
+    """Rules of one hit policy. ``verb`` is that of its rules where they share one."""
+
+    id: str
+    hit: str
+    on_error: str
+    verb: str
+    scopes: frozenset[str]
+    rules: tuple[CompiledRule, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """A checked document.
+
+    Attributes:
+        label: ``name@version``.
+        hash: SHA-256 of the canonical document; any edit changes it.
+        needed: by scope, the variables that its rules read.
+    """
+
+    document: Document
+    label: str
+    hash: str
+    languages: Mapping[str, Language]
+    needed: Mapping[str, tuple[tuple[str, str, str], ...]]
+    steps: tuple[CompiledStep, ...]
+    default: CompiledAnswer
+    params: Mapping[str, Value]
+
+    @property
+    def name(self) -> str:
+        """The policy's name."""
+        return self.document.policy
+
+
+def content_hash(body: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical form: sorted keys, no layout, no comments."""
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()

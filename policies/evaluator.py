@@ -1,0 +1,153 @@
+"""Asks rules about objects and applies hit policies. Knows no decision point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.decision import RuleHit
+from policies.compiled import CompiledAnswer, CompiledRule, CompiledStep, Policy
+from policies.expressions import Bindings, EvaluationFailed, Expression
+from policies.facts import Facts
+
+# (rule ID, whether it hit): what a document's tests must have seen both ways.
+Seen = set[tuple[str, bool]]
+
+
+class Subject:
+    """One object that rules are asked about, and the spaces of facts that they see.
+
+    Compared by identity: two nodes with equal facts are still two objects.
+    """
+
+    __slots__ = ("label", "spaces")
+
+    def __init__(self, label: str, spaces: Mapping[str, Facts]) -> None:
+        self.label = label
+        self.spaces = spaces
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A rule that hit, its number worked out and its text filled in."""
+
+    rule: CompiledRule
+    amount: int
+    hit: RuleHit
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a step says about an object. ``failed`` says which rule could not be asked."""
+
+    said: tuple[Said, ...] = ()
+    failed: RuleHit | None = None
+
+
+_SILENT = Verdict()
+
+
+@dataclass(slots=True)
+class Run:
+    """One policy over one snapshot. Each rule is asked once per object."""
+
+    policy: Policy
+    seen: Seen | None = None
+    errors: dict[str, None] = field(default_factory=dict)
+    _bindings: dict[tuple[str, Subject], Bindings] = field(default_factory=dict)
+    _asked: dict[tuple[CompiledRule, Subject], Said | RuleHit | None] = field(default_factory=dict)
+
+    def step(self, step: CompiledStep, subjects: Mapping[str, Subject]) -> Verdict:
+        """Apply a step's hit policy to one object, given by the subjects of its scopes.
+
+        Rules of a scope without a subject stay silent.
+        """
+        said: list[Said] = []
+        failed: RuleHit | None = None
+        for rule in step.rules:
+            subject = subjects.get(rule.scope)
+            answer = self.ask(step, rule, subject) if subject else None
+            if answer is None:
+                continue
+            if isinstance(answer, RuleHit):
+                failed = failed or answer
+                if step.hit == "first":
+                    break
+                continue
+            said.append(answer)
+            if step.hit == "first":
+                break
+        if not said and failed is None:
+            return _SILENT
+        if step.hit == "min" and len(said) > 1:
+            said = [min(said, key=lambda s: s.amount)]
+        return Verdict(tuple(said), failed)
+
+    def ask(
+        self, step: CompiledStep, rule: CompiledRule, subject: Subject
+    ) -> Said | RuleHit | None:
+        """What a rule says about an object: nothing, something, or that it failed."""
+        key = (rule, subject)
+        try:
+            return self._asked[key]
+        except KeyError:
+            answer = self._asked[key] = self._evaluate(step, rule, subject)
+            return answer
+
+    def _evaluate(
+        self, step: CompiledStep, rule: CompiledRule, subject: Subject
+    ) -> Said | RuleHit | None:
+        bindings = self._bound(rule.scope, subject)
+        try:
+            hit = rule.when.evaluate(bindings)
+            if self.seen is not None:
+                self.seen.add((rule.id, bool(hit)))
+            if hit is not True:
+                return None
+            amount = self._number(rule.answer.amount, bindings)
+        except EvaluationFailed as error:
+            text = f"{self.policy.name}.{rule.id} failed on {subject.label}: {error}"
+            self.errors[f"{text}; {step.on_error}"] = None
+            return self._hit(rule, f"could not be evaluated: {error}")
+        because = rule.answer.because.fill(lambda name: self.value(subject, name))
+        return Said(rule, amount, self._hit(rule, because), subject)
+
+    def _hit(self, rule: CompiledRule, because: str) -> RuleHit:
+        return RuleHit(policy=self.policy.name, step=rule.step, rule=rule.id, because=because)
+
+    def _number(self, amount: Expression | int | None, bindings: Bindings) -> int:
+        if amount is None:
+            return 0
+        return amount if isinstance(amount, int) else int(amount.evaluate(bindings))
+
+    def _bound(self, scope: str, subject: Subject) -> Bindings:
+        key = (scope, subject)
+        known = self._bindings.get(key)
+        if known is None:
+            params, spaces = self.policy.params, subject.spaces
+            values = {
+                name: params[leaf] if space == "params" else spaces[space][leaf]
+                for name, space, leaf in self.policy.needed.get(scope, ())
+            }
+            known = self._bindings[key] = self.policy.languages[scope].bind(values)
+        return known
+
+    def value(self, subject: Subject, name: str) -> Any:
+        """A fact or param by its dotted name."""
+        space, _, leaf = name.partition(".")
+        return self.policy.params[leaf] if space == "params" else subject.spaces[space][leaf]
+
+    def arguments(self, answer: CompiledAnswer, subject: Subject) -> dict[str, Any]:
+        """The arguments of a verb with their numbers worked out.
+
+        Raises:
+            EvaluationFailed: a number could not be worked out.
+        """
+        return {
+            name: value.evaluate(self._bound(answer.scope, subject))
+            if isinstance(value, Expression)
+            else value
+            for name, value in answer.arguments.items()
+        }

@@ -1,0 +1,171 @@
+"""One expression: checked when a document is loaded, evaluated when a decision is made.
+
+This is the only module that knows the engine. ``Expression.evaluate`` may later be replaced
+by a compiled function; the engine then stays its oracle.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Literal
+
+from cel_expr_python import cel
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from policies.subset import read_tree
+
+ENGINE = "cel-expr-python/0.1.3 meshline/1"
+
+Kind = Literal["int", "bool", "string", "strings", "lines"]
+Value = int | bool | str
+Bindings = Any
+
+_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+_UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
+_UNDEFINED = re.compile(r"undefined field '([^']*)'")
+_LINE = "meshline.Line"
+
+
+class WrongExpression(Exception):  # noqa: N818 - says what is wrong with it
+    """An expression was refused. ``offset`` counts its characters from 0."""
+
+    def __init__(self, offset: int, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.offset = offset
+        self.reason = reason
+        self.hint = hint
+
+
+class EvaluationFailed(Exception):  # noqa: N818 - says what happened
+    """The engine answered with an error, for example a division by zero."""
+
+
+class Language:
+    """The variables of one scope with their types; compiles the expressions of its rules."""
+
+    def __init__(self, variables: Mapping[str, Kind], line_fields: Mapping[str, Kind]) -> None:
+        self.variables = dict(variables)
+        self._line_fields = tuple(line_fields.items())
+        pool, _ = _line_message(self._line_fields)
+        self._env = cel.NewEnv(
+            pool, variables={name: _cel_type(kind) for name, kind in variables.items()}
+        )
+
+    def compile(self, source: str, wanted: Literal["bool", "int"]) -> Expression:
+        """Check an expression and make it ready to run.
+
+        Raises:
+            WrongExpression: syntax, unknown field, wrong type, or outside the language.
+        """
+        try:
+            checked = self._env.compile(source)
+        except (RuntimeError, ValueError) as error:
+            raise self._explained(source, str(error)) from None
+        reading = read_tree(checked.serialize())
+        if reading.refused:
+            offset, reason = min(reading.refused)
+            raise WrongExpression(offset, reason, "See the expressions in docs/policy-guide.md")
+        kind = checked.return_type().name()
+        if kind != wanted.upper():
+            must = "true or false" if wanted == "bool" else "a whole number"
+            raise WrongExpression(
+                0,
+                f"gives {kind.lower()}, must give {must}",
+                "Compare it with something"
+                if wanted == "bool"
+                else "Use whole numbers, amounts in minor units",
+            )
+        return Expression(self._env, checked, source, frozenset(reading.variables))
+
+    def bind(self, values: Mapping[str, object]) -> Bindings:
+        """Values in the engine's form, to be used for several expressions."""
+        return self._env.Activation(values)
+
+    def nearest(self, name: str) -> str:
+        """A hint at the variable that was probably meant."""
+        close = difflib.get_close_matches(name, self.variables, n=1, cutoff=0.5)
+        if close:
+            return f"Did you mean {close[0]}?"
+        space = name.partition(".")[0]
+        fields = [v for v in self.variables if v.startswith(space + ".")]
+        return f"There are {', '.join(fields[:8])}" if fields else "See docs/policy-guide.md"
+
+    def _explained(self, source: str, message: str) -> WrongExpression:
+        found = _ERROR.search(message)
+        if not found:
+            return WrongExpression(0, message.split(" [")[0], "Simplify the expression")
+        line, column, reason = int(found[1]), int(found[2]), found[3].split(" [")[0]
+        rows = source.splitlines(keepends=True)
+        offset = sum(map(len, rows[: line - 1])) + column - 1
+        if unknown := _UNDECLARED.search(reason):
+            name = unknown[1]
+            # The engine points at the last dot; a person looks for the beginning.
+            start = source.rfind(name, 0, offset + len(name) + 1)
+            return WrongExpression(
+                start if start >= 0 else offset, f"{name} is unknown here", self.nearest(name)
+            )
+        if unknown := _UNDEFINED.search(reason):
+            close = difflib.get_close_matches(unknown[1], dict(self._line_fields), n=1, cutoff=0.5)
+            hint = f"Did you mean {close[0]}?" if close else "See docs/policy-guide.md"
+            return WrongExpression(offset, f"a line has no field {unknown[1]}", hint)
+        if reason.startswith("Syntax error"):
+            return WrongExpression(offset, reason, "Correct the expression here")
+        hint = "Compare values of one type; amounts are whole minor units, 1.5 × is * 3 / 2"
+        return WrongExpression(offset, reason, hint)
+
+
+class Expression:
+    """A checked expression and the variables that it reads."""
+
+    __slots__ = ("_checked", "_env", "source", "variables")
+
+    def __init__(self, env: Any, checked: Any, source: str, variables: frozenset[str]) -> None:
+        self._env = env
+        self._checked = checked
+        self.source = source
+        self.variables = variables
+
+    def evaluate(self, bindings: Bindings) -> bool | int:
+        """The value for these bindings.
+
+        Raises:
+            EvaluationFailed: the engine gave no value; most errors are values to it.
+        """
+        value = self._checked.eval(bindings).value()
+        if type(value) is bool or type(value) is int:
+            return value
+        raise EvaluationFailed(str(value))
+
+
+def line_messages(fields: Mapping[str, Kind], rows: list[dict[str, Value]]) -> list[Any]:
+    """Order lines in the form that ``order.lines`` has in an expression."""
+    _, message = _line_message(tuple(fields.items()))
+    return [message(**row) for row in rows]
+
+
+def _cel_type(kind: Kind) -> Any:
+    return {
+        "int": cel.Type.INT,
+        "bool": cel.Type.BOOL,
+        "string": cel.Type.STRING,
+        "strings": cel.Type.List(cel.Type.STRING),
+        "lines": cel.Type.List(cel.Type(_LINE)),
+    }[kind]
+
+
+@lru_cache(maxsize=8)
+def _line_message(fields: tuple[tuple[str, Kind], ...]) -> tuple[Any, Any]:
+    """Descriptor pool and class of a line, so that a misspelt ``l.field`` fails at load."""
+    types = {"int": 3, "bool": 8, "string": 9}
+    file = descriptor_pb2.FileDescriptorProto(
+        name="meshline/line.proto", package="meshline", syntax="proto3"
+    )
+    message = file.message_type.add(name="Line")
+    for number, (name, kind) in enumerate(fields, start=1):
+        message.field.add(name=name, number=number, label=1, type=types[kind])
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return pool, message_factory.GetMessageClass(pool.FindMessageTypeByName(_LINE))

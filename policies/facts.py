@@ -1,0 +1,234 @@
+"""The facts that a rule may ask about, by object, with their types.
+
+Plain fields come from the snapshot's models; what a person would have to calculate is
+derived here, in whole numbers. Times become hours from now, so that no rule needs a clock.
+A time that is absent is ``NEVER`` hours away, with a ``has_`` flag beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from domain.decision import (
+    ApproveSnapshot,
+    CompensateSnapshot,
+    ExceptionSnapshot,
+    LineFacts,
+    NodeFacts,
+    OrderFacts,
+    Plan,
+    RerouteSnapshot,
+    ServiceFacts,
+)
+from policies.expressions import Kind, line_messages
+from sourcing import Lane, days_late
+
+NEVER = 1_000_000
+_HOUR = timedelta(hours=1)
+
+Fact = tuple[Kind, Callable[[Any], Any]]
+Catalogue = Mapping[str, Fact]
+
+
+class Facts(dict[str, Any]):
+    """The facts of one object, each worked out when first asked for."""
+
+    def __init__(self, catalogue: Catalogue, subject: object) -> None:
+        super().__init__()
+        self._catalogue = catalogue
+        self._subject = subject
+
+    def __missing__(self, name: str) -> Any:
+        value = self[name] = self._catalogue[name][1](self._subject)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSubject:
+    """``promotions`` are those active now; None where the snapshot does not say."""
+
+    order: OrderFacts
+    now: datetime
+    promotions: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineSubject:
+    line: LineFacts
+    stock_at_node: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSubject:
+    node: NodeFacts
+    now: datetime
+    lines: tuple[LineFacts, ...]
+    ground_on_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteSubject:
+    """One candidate's price for all open lines, whatever the node's stock."""
+
+    lane: Lane
+    shipping: int
+    handling: int
+    parcels: int
+    cheapest: int
+    now: datetime
+    promise_by: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSubject:
+    plan: Plan
+    rank: int
+    best: int
+    promise_by: datetime | None
+
+
+def hours_until(at: datetime | None, now: datetime) -> int:
+    """Whole hours from now, rounded down; ``NEVER`` when there is no such time."""
+    return NEVER if at is None else (at - now) // _HOUR
+
+
+def _plain(model: type[BaseModel], part: str = "", skip: tuple[str, ...] = ()) -> dict[str, Fact]:
+    """A fact per plain field of a model; ``part`` is where the subject holds the model."""
+    facts: dict[str, Fact] = {}
+    for name, field in model.model_fields.items():
+        kind = _kind(field.annotation)
+        if kind and name not in skip:
+            facts[name] = (kind, _reader(part, name, kind))
+    return facts
+
+
+def _kind(annotation: Any) -> Kind | None:
+    if annotation in (int, bool, str):
+        kinds: dict[Any, Kind] = {int: "int", bool: "bool", str: "string"}
+        return kinds[annotation]
+    if annotation == tuple[str, ...]:
+        return "strings"
+    choices = get_args(annotation)
+    return "string" if choices and all(isinstance(c, str) for c in choices) else None
+
+
+def _reader(part: str, name: str, kind: Kind) -> Callable[[Any], Any]:
+    def read(subject: Any) -> Any:
+        value = getattr(getattr(subject, part) if part else subject, name)
+        return list(value) if kind == "strings" else value
+
+    return read
+
+
+def _margin(line: LineFacts) -> int:
+    return (line.unit_price_minor - line.unit_cost_minor) * line.quantity
+
+
+def _margin_percent(order: OrderFacts) -> int:
+    sales = sum(x.unit_price_minor * x.quantity for x in order.lines)
+    return sum(map(_margin, order.lines)) * 100 // sales if sales > 0 else 0
+
+
+def _promoted(s: OrderSubject) -> bool:
+    if s.promotions is None:
+        return any(x.promotion for x in s.order.lines)
+    return any(x.promotion in s.promotions for x in s.order.lines)
+
+
+def _lines(s: OrderSubject) -> list[Any]:
+    rows = [{name: getattr(x, name) for name in LINE_FIELDS} for x in s.order.lines]
+    return line_messages(LINE_FIELDS, rows)
+
+
+_LINE = _plain(LineFacts, "line")
+LINE_FIELDS: dict[str, Kind] = {name: kind for name, (kind, _) in _LINE.items()}
+
+ORDER: Catalogue = _plain(OrderFacts, "order") | {
+    "lines": ("lines", _lines),
+    "units": ("int", lambda s: sum(x.quantity for x in s.order.lines)),
+    "margin_minor": ("int", lambda s: sum(map(_margin, s.order.lines))),
+    "margin_percent": ("int", lambda s: _margin_percent(s.order)),
+    "weight_grams": (
+        "int",
+        lambda s: sum(x.weight_mg * x.quantity for x in s.order.lines) // 1_000,
+    ),
+    "promoted": ("bool", _promoted),
+    "age_hours": ("int", lambda s: (s.now - s.order.placed_at) // _HOUR),
+    "has_promise": ("bool", lambda s: s.order.promise_by is not None),
+    "hours_to_promise": ("int", lambda s: hours_until(s.order.promise_by, s.now)),
+    "has_ship_by": ("bool", lambda s: s.order.ship_by is not None),
+    "hours_to_ship_by": ("int", lambda s: hours_until(s.order.ship_by, s.now)),
+}
+LINE: Catalogue = _LINE | {"margin_minor": ("int", lambda s: _margin(s.line))}
+LINE_AT_NODE: Catalogue = {**LINE, "stock_at_node": ("int", lambda s: s.stock_at_node)}
+
+
+def _stock_left(s: NodeSubject) -> int:
+    left = [s.node.stock.get(x.sku, 0) - x.quantity for x in s.lines]
+    return min(left, default=0)
+
+
+def _covered(s: NodeSubject) -> int:
+    wanted = sum(x.quantity for x in s.lines)
+    held = sum(min(x.quantity, max(0, s.node.stock.get(x.sku, 0))) for x in s.lines)
+    return held * 100 // wanted if wanted else 0
+
+
+NODE: Catalogue = _plain(NodeFacts, "node", skip=("queue",)) | {
+    "ship_hours": ("int", lambda s: hours_until(s.node.ship_at, s.now)),
+    "holds_all": ("bool", lambda s: _stock_left(s) >= 0),
+    "covered_percent": ("int", _covered),
+    "lowest_stock_left": ("int", _stock_left),
+    "ground_on_time": ("bool", lambda s: s.ground_on_time),
+}
+SERVICE: Catalogue = _plain(ServiceFacts, skip=("queue", "connector", "nodes"))
+QUOTE: Catalogue = {
+    "cost_minor": ("int", lambda s: s.shipping + s.handling),
+    "shipping_minor": ("int", lambda s: s.shipping),
+    "handling_minor": ("int", lambda s: s.handling),
+    "over_cheapest_minor": ("int", lambda s: s.shipping + s.handling - s.cheapest),
+    "parcels": ("int", lambda s: s.parcels),
+    "zone": ("int", lambda s: s.lane.zone),
+    "late_days": ("int", lambda s: s.lane.days_late),
+    "late_hours": (
+        "int",
+        lambda s: (
+            0 if s.promise_by is None else max(0, -((s.promise_by - s.lane.deliver_p90) // _HOUR))
+        ),
+    ),
+    "deliver_p50_hours": ("int", lambda s: hours_until(s.lane.deliver_p50, s.now)),
+    "deliver_p90_hours": ("int", lambda s: hours_until(s.lane.deliver_p90, s.now)),
+}
+PLAN: Catalogue = {
+    "cost_minor": ("int", lambda s: s.plan.cost.total),
+    "cash_minor": ("int", lambda s: s.plan.cash_minor),
+    "shipping_minor": ("int", lambda s: s.plan.cost.shipping),
+    "handling_minor": ("int", lambda s: s.plan.cost.handling),
+    "lateness_minor": ("int", lambda s: s.plan.cost.lateness),
+    "adjustments_minor": ("int", lambda s: s.plan.cost.adjustments),
+    "over_best_minor": ("int", lambda s: s.plan.cost.total - s.best),
+    "rank": ("int", lambda s: s.rank),
+    "nodes": ("int", lambda s: len(s.plan.fulfillments)),
+    "parcels": ("int", lambda s: sum(len(f.parcels) for f in s.plan.fulfillments)),
+    "express": ("bool", lambda s: any(f.express for f in s.plan.fulfillments)),
+    "third_party": (
+        "bool",
+        lambda s: any(f.node_kind == "third_party" for f in s.plan.fulfillments),
+    ),
+    "node_ids": ("strings", lambda s: [f.node for f in s.plan.fulfillments]),
+    "late_days": ("int", lambda s: days_late(s.plan.deliver_p90, s.promise_by)),
+}
+_POINT_FIELDS = ("now", "order")
+PROPOSAL: Catalogue = _plain(ApproveSnapshot, skip=_POINT_FIELDS) | {
+    "delta_minor": ("int", lambda s: s.cost_minor - s.baseline_minor),
+}
+RUNNING: Catalogue = _plain(RerouteSnapshot, skip=_POINT_FIELDS) | {
+    "deviation_minor": ("int", lambda s: s.quote_minor - s.planned_minor),
+}
+SHORTAGE: Catalogue = _plain(CompensateSnapshot, skip=_POINT_FIELDS)
+CASE: Catalogue = _plain(ExceptionSnapshot, skip=_POINT_FIELDS)

@@ -1,0 +1,200 @@
+"""The shape of a policy document: what may stand where, before types are checked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from domain.base import InvalidInput, Problem
+from domain.decision import Point
+from domain.network import problems_of
+from domain.order import Role
+from policies.source import Path, Source, read
+
+SCHEMA = "meshline.policy/v1"
+MAX_RULES = 200
+MAX_TESTS = 200
+MAX_EXPRESSION = 1_000
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Text = Annotated[str, Field(min_length=1, max_length=1_000)]
+Code = Annotated[str, Field(min_length=1, max_length=MAX_EXPRESSION)]
+Scope = Literal["order", "line", "node", "service", "quote", "plan", "pick"]
+HitPolicy = Literal["collect", "sum", "min", "first"]
+Unit = Literal[
+    "minor", "minor_per_day", "hours", "days", "percent", "units", "miles", "count", "text", "flag"
+]
+
+
+class _Part(BaseModel):
+    """Strict, so that ``yes`` is no number and a bool is refused where an int is asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Param(_Part):
+    """A named figure of a policy. Most edits touch only ``value``."""
+
+    type: Literal["int", "bool", "string"]
+    unit: Unit
+    min: int | None = None
+    max: int | None = None
+    options: Annotated[list[str], Field(max_length=50)] = []
+    default: int | bool | str
+    value: int | bool | str | None = None
+    description: str = Field(default="", max_length=1_000)
+
+    @property
+    def current(self) -> int | bool | str:
+        """The value in force."""
+        return self.default if self.value is None else self.value
+
+    @model_validator(mode="after")
+    def _within_bounds(self) -> Param:
+        kind = {"int": int, "bool": bool, "string": str}[self.type]
+        if self.type == "int" and (self.min is None or self.max is None):
+            raise ValueError("needs min and max")
+        for name, given in (("default", self.default), ("value", self.value)):
+            if given is None:
+                continue
+            if type(given) is not kind:
+                raise ValueError(f"{name} {given!r} is no {self.type}")
+            if self.type == "int" and not self._inside(given):
+                raise ValueError(f"{name} {given} is outside {self.min} to {self.max}")
+            if self.type == "string" and self.options and given not in self.options:
+                raise ValueError(f"{name} {given!r} is not among {', '.join(self.options)}")
+        return self
+
+    def _inside(self, given: object) -> bool:
+        low, high = self.min, self.max
+        return (
+            isinstance(given, int) and low is not None and high is not None and low <= given <= high
+        )
+
+
+class Answer(_Part):
+    """What is done: a verb, its arguments, who is asked and why."""
+
+    then: Name
+    result: str | int | dict[str, Any] = Field(default_factory=dict)
+    because: Text
+    owner: Role | None = None
+
+
+class Rule(Answer):
+    """One sentence of a policy: when this holds of this object, then that."""
+
+    id: Name
+    scope: Scope
+    when: Code
+
+
+class Step(_Part):
+    """Rules that are decided together by one hit policy."""
+
+    id: Name
+    hit: HitPolicy
+    on_error: Name
+    rules: list[Rule] = Field(min_length=1, max_length=MAX_RULES)
+
+
+class Rollout(_Part):
+    """Where the version applies. Parsed and checked now, acted upon by a later release."""
+
+    mode: Literal["shadow", "canary", "full"] = "full"
+    percent: int = Field(default=100, ge=0, le=100)
+    by: Literal["order", "sku", "channel"] = "order"
+    salt: str = Field(default="", max_length=60)
+
+
+class Trial(_Part):
+    """A test of the document in itself: facts that differ from the sample, and the outcome."""
+
+    name: Text
+    params: dict[str, int | bool | str] = {}
+    given: dict[str, Any] = {}
+    expect: dict[str, Any] = Field(min_length=1)
+
+
+class Document(_Part):
+    """A policy for one decision point."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+    policy: Name
+    version: int = Field(ge=1)
+    schema_name: Literal["meshline.policy/v1"] = Field(alias="schema")
+    point: Point
+    owner: Role
+    reviewers: list[Role] = Field(min_length=1, max_length=10)
+    description: Text
+    params: dict[Name, Param] = Field(default={}, max_length=100)
+    steps: list[Step] = Field(min_length=1, max_length=50)
+    default: Answer
+    rollout: Rollout = Rollout()
+    tests: list[Trial] = Field(min_length=1, max_length=MAX_TESTS)
+
+
+def parse(text: str, name: str) -> tuple[Document, Source]:
+    """Read a document's text into its shape.
+
+    Args:
+        name: what problems call the document, its file name as a rule.
+
+    Raises:
+        InvalidInput: naming every field that is wrong with file, line and column.
+    """
+    source = read(text, name)
+    # Before the models are built: ten thousand rules would take their time.
+    steps = source.body.get("steps")
+    listed = (
+        [s.get("rules") for s in steps if isinstance(s, dict)] if isinstance(steps, list) else []
+    )
+    count = sum(len(rules) for rules in listed if isinstance(rules, list))
+    if count > MAX_RULES:
+        raise InvalidInput(
+            Problem(
+                source=source.where(("steps",)),
+                field="steps",
+                reason=f"has {count} rules; at most {MAX_RULES}",
+                remedy="Split the policy into several documents of the same point",
+            )
+        )
+    try:
+        return Document.model_validate(source.body), source
+    except ValidationError as error:
+        raise InvalidInput(*_placed(error, source)) from None
+
+
+def _placed(error: ValidationError, source: Source) -> list[Problem]:
+    placed = []
+    for item, problem in zip(
+        error.errors(include_url=False), problems_of(error, source.name), strict=True
+    ):
+        path: Path = tuple(item["loc"])
+        placed.append(
+            problem.model_copy(
+                update={"source": source.where(path), "field": named(source.body, path)}
+            )
+        )
+    return placed
+
+
+def named(body: object, path: Path) -> str:
+    """A path in words: list elements by their ID or name, so that a person finds the rule."""
+    words: list[str] = []
+    for part in path:
+        body = body[part] if _has(body, part) else None  # type: ignore[index]
+        label = (body.get("id") or body.get("name")) if isinstance(body, dict) else None
+        if isinstance(part, int) and label:
+            words.append(str(label)[:80])
+        else:
+            words.append(str(part))
+    return ".".join(words) or "(document)"
+
+
+def _has(body: object, part: str | int) -> bool:
+    if isinstance(body, dict):
+        return part in body
+    return isinstance(body, list) and isinstance(part, int) and part < len(body)

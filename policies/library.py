@@ -1,0 +1,156 @@
+"""Loads policy documents and decides by them. The only module here that reads files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+
+from domain.base import InvalidInput, Problem
+from domain.decision import Decision, Point, Snapshot
+from policies.checker import check
+from policies.compiled import Policy
+from policies.decide import decide, point_of
+from policies.language import parse
+from policies.source import MAX_CHARACTERS
+from policies.trials import run_trials
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+# Everyday behaviour; a network names others per point. Specific before general: at points
+# with one answer the first rule decides, and the last document's default holds otherwise.
+DEFAULT_POINTS: Mapping[str, tuple[str, ...]] = {
+    "hold": ("hold_default",),
+    "route": ("cost_priority",),
+    "approve": ("finance_approval",),
+    "reroute": ("sla_hedging", "reroute_default"),
+    "compensate": ("compensate_default",),
+    "exception": ("exception_windows",),
+}
+
+
+def load_policy(text: str, name: str) -> Policy:
+    """Read, check and test one document.
+
+    Args:
+        name: what problems call it, its file name as a rule.
+
+    Raises:
+        InvalidInput: every problem with file, line, column and the rule's name.
+    """
+    document, source = parse(text, name)
+    policy, problems = check(document, source)
+    if policy is not None:
+        problems = run_trials(policy, source)
+    if policy is None or problems:
+        raise InvalidInput(*problems)
+    return policy
+
+
+def read_policy(path: Path) -> Policy:
+    """Load one document from a file.
+
+    Raises:
+        InvalidInput: it cannot be read, or is refused.
+    """
+    try:
+        if path.stat().st_size > 4 * MAX_CHARACTERS:
+            raise _unreadable(str(path), "is too large", "Split the document")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise _unreadable(str(path), str(reason), "Check the file") from None
+    return load_policy(text, path.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The policies in force, by point.
+
+    Attributes:
+        points: by point, its documents in the order in which they take part.
+    """
+
+    points: Mapping[str, tuple[Policy, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def default(cls) -> Library:
+        """The templates that ship, mapped for everyday behaviour."""
+        return cls.load(TEMPLATES, {})
+
+    @classmethod
+    def load(cls, folder: Path, points: Mapping[str, Sequence[str]]) -> Library:
+        """Load the documents that the points name, from ``<folder>/<name>.yaml``.
+
+        A point that is not named keeps its default documents, and a name without a file in
+        the folder is looked up among the templates that ship.
+
+        Raises:
+            InvalidInput: every problem of every document.
+        """
+        problems: list[Problem] = []
+        known = get_args(Point)
+        for point in points:
+            if point not in known:
+                problems.append(
+                    Problem(
+                        source="policies",
+                        field=point,
+                        reason="is no decision point",
+                        remedy=f"Use {', '.join(known)}",
+                    )
+                )
+        loaded: dict[str, Policy | None] = {}
+        chosen: dict[str, tuple[Policy, ...]] = {}
+        for point in known:
+            names = points.get(point) or DEFAULT_POINTS[point]
+            found = [_named(folder, name, loaded, problems) for name in names]
+            chosen[point] = tuple(policy for policy in found if policy is not None)
+            problems += [_misplaced(p, point) for p in chosen[point] if p.document.point != point]
+        if problems:
+            raise InvalidInput(*problems)
+        return cls(chosen)
+
+    def decide(self, snapshot: Snapshot) -> Decision:
+        """Decide by the documents of the snapshot's point.
+
+        Raises:
+            InvalidInput: the snapshot is larger than a decision may look at.
+        """
+        return decide(self.points[point_of(snapshot)], snapshot)
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """Every document once, by point and order."""
+        return tuple(dict.fromkeys(p for documents in self.points.values() for p in documents))
+
+
+def _named(
+    folder: Path, name: str, loaded: dict[str, Policy | None], problems: list[Problem]
+) -> Policy | None:
+    if name not in loaded:
+        loaded[name] = None
+        # A name is a name and no path, so that configuration cannot reach other files.
+        if not name.replace("_", "").isalnum():
+            problems.extend(_unreadable(name, "is no policy name", "Use lower_snake").problems)
+            return None
+        path = folder / f"{name}.yaml"
+        try:
+            loaded[name] = read_policy(path if path.exists() else TEMPLATES / path.name)
+        except InvalidInput as refused:
+            problems.extend(refused.problems)
+    return loaded[name]
+
+
+def _misplaced(policy: Policy, point: str) -> Problem:
+    return Problem(
+        source=f"{policy.name}.yaml",
+        field="point",
+        reason=f"is a policy for {policy.document.point}, not for {point}",
+        remedy="Name it under its own point",
+    )
+
+
+def _unreadable(source: str, reason: str, remedy: str) -> InvalidInput:
+    return InvalidInput(Problem(source=source, field="(file)", reason=reason, remedy=remedy))

@@ -1,0 +1,49 @@
+"""Finds the best plans under the policies: rates, packing, promise dates, exact search.
+
+Pure: the same snapshot gives the same plans, and nothing here reads a clock or a file.
+"""
+
+from sourcing.packing import Box, FreightNeeded, PackItem, pack
+from sourcing.plans import plan_id
+from sourcing.pricing import Lane, Load, Pricer, Quote
+from sourcing.promise import days_late, deliver_at, holiday_dates, ship_at
+from sourcing.rates import (
+    ParcelPrice,
+    UnservedZone,
+    base_price,
+    billable_pounds,
+    dimensional_pounds,
+    great_circle_miles,
+    parcel_price,
+    zone_for_miles,
+)
+from sourcing.search import Found, best_plans, search
+from sourcing.verdicts import Verdicts
+
+__all__ = [
+    "Box",
+    "Found",
+    "FreightNeeded",
+    "Lane",
+    "Load",
+    "PackItem",
+    "ParcelPrice",
+    "Pricer",
+    "Quote",
+    "UnservedZone",
+    "Verdicts",
+    "base_price",
+    "best_plans",
+    "billable_pounds",
+    "days_late",
+    "deliver_at",
+    "dimensional_pounds",
+    "great_circle_miles",
+    "holiday_dates",
+    "pack",
+    "parcel_price",
+    "plan_id",
+    "search",
+    "ship_at",
+    "zone_for_miles",
+]

@@ -1,0 +1,305 @@
+"""The best plans of an order, by exact enumeration.
+
+A plan uses a set of nodes, one service per node, and gives every open unit to one of them.
+Its cost is a sum over its nodes, so each (node, load) is priced once, and a set of nodes is
+skipped when the least that it can cost is over the k-th best plan found. Ties break on the
+number of nodes, then on IDs: the order of the input never matters.
+
+Lateness is charged per fulfilment, on its p90: each late parcel is a late parcel.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from domain.decision import Plan, RouteSnapshot
+from domain.units import MG_PER_LB
+from sourcing.plans import build_plan
+from sourcing.pricing import Lane, Load, Pricer
+from sourcing.splits import Split, ways_to_give
+from sourcing.verdicts import Verdicts
+
+# Work after which a search stops with what it has, one step being about a microsecond, and
+# the part of it that one set of nodes may take, so that every set gets its turn. Orders of
+# a few lines over some ten nodes take a few thousand.
+STEP_LIMIT = 300_000
+STEPS_PER_SET = 30_000
+
+# (node index, service index, load key): integers only, so that plans compare by ID order.
+_Choice = tuple[tuple[int, int, int], ...]
+_Ranked = tuple[int, int, _Choice]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found, best first. ``exact`` is False when a step limit cut it short."""
+
+    plans: tuple[Plan, ...]
+    exact: bool
+    steps: int
+
+
+def best_plans(
+    snapshot: RouteSnapshot, verdicts: Verdicts, k: int, pricer: Pricer | None = None
+) -> list[Plan]:
+    """The k cheapest plans for all open lines, best first; empty when there is none."""
+    return list(search(snapshot, verdicts, k, pricer).plans)
+
+
+def search(
+    snapshot: RouteSnapshot, verdicts: Verdicts, k: int, pricer: Pricer | None = None
+) -> Found:
+    """Like ``best_plans``, and says whether the enumeration was complete.
+
+    Args:
+        pricer: prices of this snapshot, where the caller has them already.
+    """
+    run = _Search(pricer or Pricer(snapshot), verdicts, k)
+    limit = snapshot.order.max_parcels if verdicts.max_parcels is None else verdicts.max_parcels
+    if run.pricer.lines and k > 0:
+        run.enumerate(limit)
+    plans = tuple(
+        build_plan(run.pricer, verdicts, [(n, s, run.load(key)) for n, s, key in choice])
+        for _, _, choice in run.best
+    )
+    return Found(plans, run.exact, run.steps)
+
+
+class _Search:
+    """One enumeration. ``best`` is kept sorted and never longer than k."""
+
+    def __init__(self, pricer: Pricer, verdicts: Verdicts, k: int) -> None:
+        self.pricer = pricer
+        self.verdicts = verdicts
+        self.k = k
+        self.best: list[_Ranked] = []
+        self.steps = 0
+        self.exact = True
+        self._bound: int | None = None
+        self._options: dict[int, dict[int, tuple[tuple[int, int], ...]]] = {}
+        lines = pricer.lines
+        self._demand: dict[str, int] = {}
+        for line in lines:
+            self._demand[line.sku] = self._demand.get(line.sku, 0) + line.quantity
+        self._shared = len(self._demand) < len(lines)
+        # A load is one integer: units of each line in a mixed radix.
+        self._radix = [1]
+        for line in lines:
+            self._radix.append(self._radix[-1] * (line.quantity + 1))
+        self._lanes = self._usable_lanes()
+        self._stock = self._usable_stock()
+        self._weight = self._weight_cost()
+        self._least = {n: self._least_cost(n) for n in self._lanes if any(self._stock[n])}
+
+    def _usable_lanes(self) -> dict[int, list[tuple[Lane, int]]]:
+        """Kept lanes by node, each with what it costs whatever the load."""
+        pricer, verdicts = self.pricer, self.verdicts
+        usable: dict[int, list[tuple[Lane, int]]] = {}
+        for (n, s), lane in pricer.lanes.items():
+            pair = (pricer.nodes[n].id, pricer.services[s].id)
+            if verdicts.kept is not None and pair not in verdicts.kept:
+                continue
+            fixed = verdicts.adjustment_minor.get(pair, 0)
+            fixed += verdicts.lateness_minor_per_day * lane.days_late
+            usable.setdefault(n, []).append((lane, fixed))
+        return usable
+
+    def _usable_stock(self) -> dict[int, list[int]]:
+        """Units of each line that each usable node may give."""
+        pricer, excluded = self.pricer, self.verdicts.excluded
+        return {
+            n: [
+                0
+                if (line.line_id, pricer.nodes[n].id) in excluded
+                else max(0, pricer.nodes[n].stock.get(line.sku, 0))
+                for line in pricer.lines
+            ]
+            for n in self._lanes
+        }
+
+    def _least_cost(self, n: int) -> int:
+        """A price below which the node cannot take part, weight apart: a parcel, one unit."""
+        node = self.pricer.nodes[n]
+        lines = len(self.pricer.lines)
+        units = sum(self._demand.values())
+        lane = min(fixed + lane.floor[0] for lane, fixed in self._lanes[n])
+        return (
+            lane
+            + node.order_cost_minor
+            + min(node.line_cost_minor, node.line_cost_minor * lines)
+            + min(node.unit_cost_minor, node.unit_cost_minor * units)
+        )
+
+    def _weight_cost(self) -> int:
+        """What the weight of the order adds at least, wherever it ships from."""
+        slope = min(
+            (lane.floor[1] for lanes in self._lanes.values() for lane, _ in lanes), default=0
+        )
+        pounds = sum(line.weight_mg * line.quantity for line in self.pricer.lines) / MG_PER_LB
+        # A unit of slack: weights are rounded up with a tolerance.
+        return math.floor(slope * pounds) - 1
+
+    def enumerate(self, max_nodes: int) -> None:
+        """Whole order at one node first: its prices make the bound for the splits."""
+        nodes = sorted(self._least, key=lambda n: (self._least[n], n))
+        whole = sum(q * r for (_, q), r in zip(self.pricer.whole, self._radix, strict=False))
+        for n in nodes:
+            if self._holds_everything(n):
+                self._keep((n,), [whole])
+        covers = {n: sum(1 << i for i, s in enumerate(self._stock[n]) if s) for n in nodes}
+        full = (1 << len(self.pricer.lines)) - 1
+        for size in range(2, min(max_nodes, len(nodes)) + 1):
+            for chosen in self._node_sets(nodes, size):
+                reach = 0
+                for n in chosen:
+                    reach |= covers[n]
+                if reach == full:
+                    self._assign(tuple(sorted(chosen)))
+            if self.steps > STEP_LIMIT:
+                self.exact = False
+                return
+
+    def _holds_everything(self, n: int) -> bool:
+        stock, node = self._stock[n], self.pricer.nodes[n]
+        return all(stock) and all(node.stock[sku] >= d for sku, d in self._demand.items())
+
+    def _node_sets(self, nodes: list[int], size: int) -> Iterator[tuple[int, ...]]:
+        """Sets of nodes whose least cost is within the bound; nodes come cheapest first."""
+        least = self._least
+
+        def extend(start: int, chosen: tuple[int, ...], cost: int) -> Iterator[tuple[int, ...]]:
+            missing = size - len(chosen)
+            for i in range(start, len(nodes) - missing + 1):
+                self.steps += 1
+                if self.steps > STEP_LIMIT:
+                    return
+                # Later nodes cost at least as much, so nothing better follows.
+                if self._bound is not None and cost + least[nodes[i]] * missing > self._bound:
+                    return
+                picked = (*chosen, nodes[i])
+                if missing == 1:
+                    yield picked
+                else:
+                    yield from extend(i + 1, picked, cost + least[nodes[i]])
+
+        yield from extend(0, (), self._weight)
+
+    def _assign(self, nodes: tuple[int, ...]) -> None:
+        """Every way to give all lines to exactly these nodes."""
+        options = [self._splits(i, nodes) for i in range(len(self.pricer.lines))]
+        if not all(options):
+            return
+        order = sorted(range(len(options)), key=lambda i: (len(options[i]), i))
+        # How many nodes the lines from here on can still bring in.
+        reach = [0] * (len(order) + 1)
+        for at in range(len(order) - 1, -1, -1):
+            reach[at] = reach[at + 1] + max(map(len, options[order[at]]))
+        keys = [0] * len(nodes)
+        left = self._remaining(nodes)
+        stop = min(STEP_LIMIT, self.steps + STEPS_PER_SET)
+
+        def give(at: int) -> None:
+            if at == len(order):
+                self.steps += 1
+                if all(keys):
+                    self._keep(nodes, keys)
+                return
+            if self.steps > stop:
+                self.exact = False
+                return
+            if keys.count(0) > reach[at]:
+                return
+            line = order[at]
+            radix, sku = self._radix[line], self.pricer.lines[line].sku
+            for split in options[line]:
+                if left is not None and any(left[p, sku] < units for p, units in split):
+                    continue
+                for p, units in split:
+                    keys[p] += units * radix
+                    if left is not None:
+                        left[p, sku] -= units
+                give(at + 1)
+                for p, units in split:
+                    keys[p] -= units * radix
+                    if left is not None:
+                        left[p, sku] += units
+
+        give(0)
+
+    def _remaining(self, nodes: tuple[int, ...]) -> dict[tuple[int, str], int] | None:
+        """Stock by (position, SKU), needed only where two lines want the same SKU."""
+        if not self._shared:
+            return None
+        stock = [self.pricer.nodes[n].stock for n in nodes]
+        return {
+            (p, sku): max(0, held.get(sku, 0))
+            for p, held in enumerate(stock)
+            for sku in self._demand
+        }
+
+    def _splits(self, line: int, nodes: tuple[int, ...]) -> list[Split]:
+        """Ways to give one line to these nodes: whole first, in parts where none holds it."""
+        quantity = self.pricer.lines[line].quantity
+        demand = self._demand[self.pricer.lines[line].sku]
+        holders = [(p, self._stock[n][line]) for p, n in enumerate(nodes) if self._stock[n][line]]
+        return ways_to_give(quantity, demand, holders)
+
+    def _priced(self, n: int, key: int) -> tuple[tuple[int, int], ...]:
+        """(cost, service) of a load at a node, cheapest first."""
+        at_node = self._options.setdefault(n, {})
+        known = at_node.get(key)
+        if known is None:
+            load = self.load(key)
+            self.steps += 5 * len(load)
+            handling = self.pricer.handling(n, load)
+            options = []
+            for lane, fixed in self._lanes[n]:
+                shipping = self.pricer.shipping(lane, load)
+                if shipping is not None:
+                    options.append((fixed + handling + shipping, lane.service))
+            known = at_node[key] = tuple(sorted(options))
+        return known
+
+    def _keep(self, nodes: tuple[int, ...], keys: list[int]) -> None:
+        """Every choice of services for these loads that is among the k best so far."""
+        options = []
+        lowest = sum(self._least[n] for n in nodes)
+        for n, key in zip(nodes, keys, strict=True):
+            priced = self._priced(n, key)
+            if not priced:
+                return
+            # Each exact price replaces a lower bound; most sets are over before the last.
+            lowest += priced[0][0] - self._least[n]
+            if self._bound is not None and lowest > self._bound:
+                return
+            options.append(priced)
+        rest = [0] * (len(nodes) + 1)
+        for at in range(len(nodes) - 1, -1, -1):
+            rest[at] = rest[at + 1] + options[at][0][0]
+
+        def choose(at: int, cost: int, services: tuple[int, ...]) -> None:
+            if at == len(nodes):
+                choice = tuple(zip(nodes, services, keys, strict=True))
+                insort(self.best, (cost, len(nodes), choice))
+                del self.best[self.k :]
+                if len(self.best) == self.k:
+                    self._bound = self.best[-1][0]
+                return
+            for price, service in options[at]:
+                if self._bound is not None and cost + price + rest[at + 1] > self._bound:
+                    return
+                choose(at + 1, cost + price, (*services, service))
+
+        choose(0, 0, ())
+
+    def load(self, key: int) -> Load:
+        """Units by line of a load key."""
+        load = []
+        for i, line in enumerate(self.pricer.lines):
+            key, units = divmod(key, line.quantity + 1)
+            if units:
+                load.append((i, units))
+        return tuple(load)

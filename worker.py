@@ -1,0 +1,146 @@
+"""Runs the workers: one for orders, one a connector with the vendor's rate limit on it.
+
+    python worker.py                         # against the running `meshline up`
+    python worker.py --address host:7233     # against any Temporal server
+
+Stateless: start as many as you like. SIGTERM lets running activities finish.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.carrier import CarrierActivities
+from activities.context import Context
+from activities.contracts import MAIN_QUEUE, connector_queue
+from activities.geography import preload
+from activities.logs import configure_logs
+from activities.node import NodeActivities
+from activities.outward import CxActivities, OmsActivities, PaymentActivities
+from activities.planning import Planning
+from activities.progress import Progress
+from activities.review import Review
+from activities.settings import Settings
+from connectors import ports
+from workflows.plugin import WORKFLOWS, meshline_plugin
+
+STORE_THREADS = 4  # more only wait for SQLite's one write lock
+GRACE = timedelta(seconds=10)
+
+log = structlog.get_logger()
+
+
+def store_activities(context: Context) -> list[Callable[..., Any]]:
+    """Local activities, run by the worker that runs the workflows."""
+    planning, progress, review = Planning(context), Progress(context), Review(context)
+    return [
+        planning.accept, planning.plan, planning.reserve, planning.make_firm,
+        planning.expire_reservation, planning.reroute, planning.compensate,
+        progress.look, progress.give_back, progress.record_short, progress.record_rejected,
+        progress.hand_over, progress.end_delivery, progress.reship, progress.cancel_lines,
+        progress.set_address, progress.finish,
+        review.open_hold, review.end_hold, review.open_case, review.end_case,
+        review.escalate_case, review.authorize,
+    ]  # fmt: skip
+
+
+def vendor_activities(context: Context, connector: ports.Connector) -> list[Callable[..., Any]]:
+    """What a connector's roles can do."""
+    found: list[Callable[..., Any]] = []
+    if isinstance(connector, ports.FulfillmentNode):
+        node = NodeActivities(context)
+        found += [node.submit, node.cancel]
+    if isinstance(connector, ports.Carrier):
+        carrier = CarrierActivities(context)
+        found += [carrier.buy_label, carrier.void_labels]
+    if isinstance(connector, ports.OMS):
+        oms = OmsActivities(context)
+        found += [oms.confirm, oms.cancel]
+    if isinstance(connector, ports.PaymentProvider):
+        found += [PaymentActivities(context).capture]
+    if isinstance(connector, ports.CX):
+        found += [CxActivities(context).notify]
+    return found
+
+
+def build_workers(
+    client: Client, context: Context, threads: ThreadPoolExecutor
+) -> Sequence[Worker]:
+    """The order worker first, then one a connector."""
+    orders = Worker(
+        client,
+        task_queue=MAIN_QUEUE,
+        workflows=WORKFLOWS,
+        activities=store_activities(context),
+        activity_executor=threads,
+        max_cached_workflows=2_000,
+        graceful_shutdown_timeout=GRACE,
+    )
+    rates = {c.name: c.per_second for c in context.network.connectors}
+    vendors = [
+        Worker(
+            client,
+            task_queue=connector_queue(name),
+            activities=vendor_activities(context, connector),
+            max_task_queue_activities_per_second=rates[name],
+            max_concurrent_activities=32,
+            graceful_shutdown_timeout=GRACE,
+        )
+        for name, connector in context.connectors.items()
+        if vendor_activities(context, connector)
+    ]
+    return [orders, *vendors]
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT."""
+    context = settings.context()
+    preload()
+    client = await Client.connect(
+        settings.temporal, namespace=settings.namespace, plugins=[meshline_plugin()]
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
+        async with AsyncExitStack() as stack:
+            for worker in build_workers(client, context, threads):
+                await stack.enter_async_context(worker)
+            log.info(
+                "worker started", temporal=settings.temporal, queues=len(context.connectors) + 1
+            )
+            await stop.wait()
+    for connector in context.connectors.values():
+        await connector.close()
+    context.db.close()
+
+
+def main() -> None:
+    """Command line of the worker."""
+    parser = argparse.ArgumentParser(
+        description="Run Meshline's workers.",
+        epilog="Example: python worker.py --address host:7233",
+    )
+    parser.add_argument("--address", help="Temporal server, host:port")
+    parser.add_argument("--namespace", help="Temporal namespace")
+    arguments = parser.parse_args()
+    settings = Settings.load()
+    changes = {"temporal": arguments.address, "namespace": arguments.namespace}
+    configure_logs("worker")
+    asyncio.run(run(dataclasses.replace(settings, **{k: v for k, v in changes.items() if v})))
+
+
+if __name__ == "__main__":
+    main()
