@@ -11,7 +11,7 @@ from activities.geography import centroid
 from domain.decision import LineFacts, NodeFacts, OrderFacts, RouteSnapshot, ServiceFacts
 from domain.network import Channel, Network, Node
 from domain.order import Order
-from sourcing import great_circle_miles, ship_at, zone_for_miles
+from sourcing import great_circle_miles, holiday_dates, ship_at, zone_for_miles
 from store import catalog, fulfillments, inventory, orders
 
 EXPRESS_WORDS = ("express", "overnight", "next day", "2nd day", "2 day", "two-day", "priority")
@@ -107,7 +107,8 @@ def route_snapshot(
         stock = {node.id: wanted for node in network.nodes}
     skip = set(excluded_nodes)
     nodes = [n for n in network.nodes if n.id not in skip and (not only_node or n.id == only_node)]
-    departures = {n.id: ship_at(now, n, network.holidays) for n in nodes}
+    holidays = holiday_dates(network.holidays, (now.year, now.year + 1))
+    departures = {n.id: ship_at(now, n, holidays) for n in nodes}
     used = fulfillments.shipped_today(
         connection, {n: at.date().isoformat() for n, at in departures.items()}
     )
@@ -140,7 +141,7 @@ def route_snapshot(
         rate_cards=tuple(
             network.card(name, now) for name in sorted({s.card for s in network.services})
         ),
-        holidays=network.holidays,
+        holidays=holidays,
         promotions=tuple(sorted({x.promotion for x in open_lines if x.promotion})),
         generation=generation,
     )

@@ -197,6 +197,7 @@ class Planning:
                 planned_minor=part.cost_minor,
                 quote_minor=request.quote_minor,
                 late_hours=max(0, int(late.total_seconds() // 3600)) if late else 0,
+                held_elsewhere=_held_elsewhere(connection, facts, part.node),
                 attempts=request.attempts,
             )
             outcome = self._decide(connection, request, "reroute", snapshot, RerouteOutcome)
@@ -304,6 +305,19 @@ class Planning:
 
     def _policies(self, connection: Connection, decision_id: str) -> tuple[str, ...]:
         return decisions.load(connection, decision_id).policies
+
+
+def _held_elsewhere(connection: Connection, facts: OrderFacts, node: str) -> bool:
+    """Whether another node could ship all of it."""
+    wanted: dict[str, int] = {}
+    for line in facts.lines:
+        wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
+    stock = inventory.available(connection, wanted)
+    return any(
+        all(free.get(sku, 0) >= units for sku, units in wanted.items())
+        for name, free in stock.items()
+        if name != node
+    )
 
 
 def _only(facts: OrderFacts, part: FulfillmentPlan) -> OrderFacts:

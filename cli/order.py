@@ -18,7 +18,7 @@ from domain.base import InvalidInput, Problem
 from domain.network import problems_of
 from domain.order import Address, IncomingOrder, order_id
 from domain.units import format_money
-from policies import explain_decision
+from policies import explain as explain_text
 from store import decisions, events, orders
 from store import tables as t
 
@@ -175,7 +175,7 @@ def explain(order: OrderArg, as_json: AsJson = False) -> None:
         console.print(
             f"[bold]{at:%a %d %b %H:%M} {decision.point}[/] {', '.join(decision.policies)}"
         )
-        for line in explain_decision(decision):
+        for line in explain_text(decision, s.network.currency):
             console.print(f"  {line}", highlight=False, soft_wrap=True)
 
 

@@ -177,7 +177,7 @@ class Stage:
                     Problem(
                         source=str(self.network_file),
                         field=f"connectors.{connector.name}.url",
-                        reason=f"{host} is not this machine, and the clock runs {self.clock.rate} ×",
+                        reason=f"{host} is not this machine; the clock runs {self.clock.rate} ×",
                         remedy="Compressed time is for simulators: set the URL to loopback",
                     )
                 )

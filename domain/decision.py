@@ -283,6 +283,7 @@ class RerouteSnapshot(Frozen):
     planned_minor: int
     quote_minor: int = 0
     late_hours: int = 0
+    held_elsewhere: bool = True
     attempts: int = 0
 
 

@@ -30,7 +30,10 @@ class Parcel(Frozen):
 
 
 class FulfillmentPlan(Frozen):
-    """What one node is to ship by which service; becomes one fulfillment order."""
+    """What one node is to ship by which service; becomes one fulfillment order.
+
+    ``cost_minor`` is the carrier's price alone, what a quote is compared with.
+    """
 
     node: str
     node_kind: Literal["dc", "third_party", "store"]

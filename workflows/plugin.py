@@ -1,4 +1,4 @@
-"""One plugin for client, worker and Replayer: converter, sandbox, workflows."""
+"""One plugin for client, worker and Replayer: converter and sandbox."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ def meshline_plugin() -> SimplePlugin:
     return SimplePlugin(
         "meshline",
         data_converter=pydantic_data_converter,
-        workflows=WORKFLOWS,
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
         ),
