@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 import typer
@@ -121,23 +121,35 @@ def list_holds(as_json: AsJson = False) -> None:
     console.print(shown)
 
 
+HoldId = Annotated[str, typer.Argument(help="The hold's ID.")]
+
+
 @holds.command("release")
-def release(
-    hold_id: Annotated[str, typer.Argument(help="The hold's ID.")],
-    user: User,
-    comment: Comment = "",
-) -> None:
+def release(hold_id: HoldId, user: User, comment: Comment = "") -> None:
     """Let the order go on; the same reason does not hold it again.
 
     Example: meshline hold release HOLD --as dana --comment "customer called"
     """
+    _end(hold_id, user, comment, "release")
+
+
+@holds.command("reject")
+def reject(hold_id: HoldId, user: User, comment: Comment = "") -> None:
+    """Reject the order for what it is held for.
+
+    Example: meshline hold reject HOLD --as riley --comment "card was stolen"
+    """
+    _end(hold_id, user, comment, "reject")
+
+
+def _end(hold_id: str, user: str, comment: str, outcome: Literal["release", "reject"]) -> None:
     with bad_input():
         s = session()
         with s.db.read() as connection:
             row = next((r for r in cases.live_holds(connection) if r.id == hold_id), None)
         if row is None:
             refuse(f"hold {hold_id!r} is not active. List them with `meshline hold list`")
-        wanted = m.HoldRelease(hold_id=hold_id, user=user, comment=comment)
+        wanted = m.HoldRelease(hold_id=hold_id, user=user, comment=comment, outcome=outcome)
         answer = s.update(row.order_id, "release_hold", wanted)
     console.print(f"[green]✓[/] {answer}", highlight=False)
 

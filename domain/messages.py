@@ -63,8 +63,11 @@ class Resolution(Frozen):
 
 
 class HoldRelease(Frozen):
+    """Let the order go on, or reject it for what it was held for."""
+
     hold_id: str
     user: str
+    outcome: Literal["release", "reject"] = "release"
     comment: str = ""
 
 

@@ -58,7 +58,7 @@ class NodeDouble(Double):
 
     async def submit(self, request: FulfillmentRequest, address: Address, key: str) -> Submission:
         self._next("submit")
-        external = f"{self.config.name}-{len(self.live) + 1}"
+        external = f"{self.config.name}-{len(self.effects) + 1}"
         self.live[request.reference] = external
         self.effects.append(("created", request.reference))
         return Submission(external_id=external)

@@ -333,9 +333,11 @@ class OrderWorkflow:
 
     @workflow.update
     async def release_hold(self, wanted: m.HoldRelease) -> m.Reply:
-        """Release a hold; its reason does not hold this order again."""
-        await self._review.end_hold(wanted.hold_id, "release", wanted.user, wanted.comment)
-        return m.Reply(status="done", message=f"released by {wanted.user}")
+        """Release a hold, its reason does not hold this order again; or reject the order."""
+        await self._review.end_hold(
+            wanted.hold_id, wanted.outcome, wanted.user, wanted.comment
+        )
+        return m.Reply(status="done", message=f"{wanted.outcome} by {wanted.user}")
 
     @release_hold.validator
     def _check_hold(self, wanted: m.HoldRelease) -> None:

@@ -294,7 +294,7 @@ class Review:
         held = self.holds.pop(hold_id, None)
         if held is not None and outcome == "release" and waive:
             self.waived.add(held.reason.value)
-        if outcome == "reject":
+        if outcome == "reject" and user != "system":
             self.rejected = comment or f"hold rejected by {user}"
         self.mark()
 

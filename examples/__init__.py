@@ -1,0 +1,1 @@
+"""The example merchant: generated exports, and the program that generates them."""

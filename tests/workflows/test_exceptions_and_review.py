@@ -1,0 +1,207 @@
+"""Holds, short picks, late picks, refused labels, outages: each ends in a known state."""
+
+from __future__ import annotations
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
+from connectors import errors as e
+from domain import messages as m
+from domain.cases import CaseAction
+from domain.fulfillment import Fact, Quantity
+from store import cases
+from store import tables as t
+from tests.bed import CHICAGO, Bed
+
+
+async def held(bed: Bed, order: str) -> object:
+    def active() -> object:
+        with bed.context.db.read() as connection:
+            return next(iter(cases.live_holds(connection, order)), None)
+
+    return await bed.until(active)
+
+
+async def test_a_bad_address_holds_until_it_is_corrected(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    wrong = CHICAGO.model_copy(update={"postal_code": "99999"})
+    incoming = bed.order("1", [("TENT", 1)], address=wrong)
+    handle = await bed.start(incoming)
+    order = incoming.order.id
+    hold = await held(bed, order)
+    assert hold.reason == "incorrect_address"  # type: ignore[attr-defined]
+    with bed.context.db.write() as connection:
+        ref = bed.context.vault.seal(connection, CHICAGO, "")
+    await handle.execute_update("change_address", m.AddressChange(user="casey", address_ref=ref))
+    await bed.ship(order)
+    assert (await handle.result())["status"] == "completed"
+
+
+async def test_a_released_hold_does_not_come_back(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)], risk="high")
+    handle = await bed.start(incoming)
+    hold = await held(bed, incoming.order.id)
+    reply = await handle.execute_update(
+        "release_hold",
+        m.HoldRelease(hold_id=hold.id, user="riley"),  # type: ignore[attr-defined]
+        result_type=m.Reply,
+    )
+    assert reply.status == "done"
+    await bed.ship(incoming.order.id)
+    assert (await handle.result())["status"] == "completed"
+
+
+async def test_an_order_whose_hold_is_rejected_is_rejected(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)], risk="high")
+    handle = await bed.start(incoming)
+    hold = await held(bed, incoming.order.id)
+    await handle.execute_update(
+        "release_hold",
+        m.HoldRelease(hold_id=hold.id, user="riley", outcome="reject"),  # type: ignore[attr-defined]
+    )
+    assert (await handle.result())["status"] == "rejected"
+    assert bed.medusa.count("cancelled") == 1
+
+
+async def test_a_viewer_may_not_release_a_hold(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)], risk="high")
+    handle = await bed.start(incoming)
+    hold = await held(bed, incoming.order.id)
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await handle.execute_update(
+            "release_hold",
+            m.HoldRelease(hold_id=hold.id, user="vic"),  # type: ignore[attr-defined]
+        )
+    assert "no role" in str(refused.value.cause)
+    assert bed.rows(t.holds, incoming.order.id)[0].status == "active"
+
+
+async def test_an_unknown_sku_is_held_not_dropped(bed: Bed) -> None:
+    incoming = bed.order("1", [("NOBODY-KNOWS", 1)])
+    handle = await bed.start(incoming)
+    hold = await held(bed, incoming.order.id)
+    assert hold.reason == "other"  # type: ignore[attr-defined]
+    await handle.execute_update("cancel", m.CancelOrder(user="casey", reason="not ours"))
+    assert (await handle.result())["status"] == "cancelled"
+
+
+async def test_a_short_pick_ships_the_rest_from_elsewhere(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5, dc_east=5)
+    incoming = bed.order("1", [("TENT", 3)])
+    handle = await bed.start(incoming)
+    order = incoming.order.id
+    (first,) = await bed.fulfilling(order)
+    await bed.tell(first.id, Fact.PICK_SHORT, short=[Quantity(line_id="1", sku="TENT", quantity=2)])
+    (_, second) = await bed.fulfilling(order, 2)
+    assert second.node != first.node
+    await bed.ship(order, 2)
+    assert (await handle.result())["status"] == "completed"
+    line = bed.rows(t.lines, order)[0]
+    assert (line.shipped, line.open) == (3, 0)
+    kinds = {r.kind: r.status for r in bed.rows(t.exceptions, order)}
+    assert kinds == {"pick_short": "auto_resolved"}
+
+
+async def test_a_rejected_fulfillment_order_is_planned_elsewhere(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5, dc_east=5)
+    incoming = bed.order("1", [("TENT", 1)])
+    handle = await bed.start(incoming)
+    order = incoming.order.id
+    (first,) = await bed.fulfilling(order)
+    await bed.tell(first.id, Fact.REJECTED)
+    (second,) = await bed.until(
+        lambda: [r for r in bed.fulfillments(order, "in_progress") if r.id != first.id]
+    )
+    assert second.node != first.node
+    await bed.ship(order)
+    assert (await handle.result())["status"] == "completed"
+
+
+async def test_a_refused_label_takes_the_next_service(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    bed.easypost.refused = {"GroundAdvantage", "Ground"}
+    incoming = bed.order("1", [("TENT", 1)])
+    handle = await bed.start(incoming)
+    await bed.ship(incoming.order.id)
+    assert (await handle.result())["status"] == "completed"
+    bought = [r for r in bed.rows(t.shipments, incoming.order.id) if r.status == "delivered"]
+    assert len(bought) == 1
+    assert bought[0].service not in bed.easypost.refused
+
+
+async def test_a_carrier_that_is_down_is_failed_over(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    bed.easypost.down = {"USPS", "UPS"}
+    incoming = bed.order("1", [("TENT", 1)])
+    handle = await bed.start(incoming)
+    await bed.ship(incoming.order.id)
+    assert (await handle.result())["status"] == "completed"
+    assert {r.carrier for r in bed.rows(t.shipments, incoming.order.id)} == {"FedEx"}
+
+
+async def test_a_late_pick_opens_a_soft_case_that_ends_when_the_pick_starts_after_all(
+    bed: Bed,
+) -> None:
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)])
+    handle = await bed.start(incoming)
+    case = await bed.case(incoming.order.id, "pick_delayed")
+    assert (case.exception_class, case.owner) == ("soft", "fulfillment_ops")
+    await bed.until(lambda: bed.zendesk.count("ticket"))
+    await bed.ship(incoming.order.id)
+    assert (await handle.result())["status"] == "completed"
+    assert bed.rows(t.exceptions, incoming.order.id)[0].status == "auto_resolved"
+
+
+async def test_an_unavailable_warehouse_becomes_a_case_that_a_retry_ends(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    bed.tryton.fail("submit", e.AuthFailed("tryton", "session refused"))
+    incoming = bed.order("1", [("TENT", 1)])
+    handle = await bed.start(incoming)
+    case = await bed.case(incoming.order.id, "vendor_auth_failed")
+    await bed.decide(case, CaseAction.RETRY, "pat")
+    await bed.ship(incoming.order.id)
+    assert (await handle.result())["status"] == "completed"
+    assert bed.tryton.count("created") == 1
+
+
+async def test_out_of_stock_waits_for_a_receipt(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=0)
+    incoming = bed.order("1", [("TENT", 1)])
+    handle = await bed.start(incoming)
+    hold = await held(bed, incoming.order.id)
+    assert hold.reason == "inventory_out_of_stock"  # type: ignore[attr-defined]
+    bed.stock("TENT", dc_central=4)
+    await bed.loops.wake_holds()
+    await bed.ship(incoming.order.id)
+    assert (await handle.result())["status"] == "completed"
+
+
+async def test_a_split_order_ships_from_two_nodes(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=1)
+    bed.stock("LAMP", dc_east=1)
+    incoming = bed.order("1", [("TENT", 1), ("LAMP", 1)])
+    handle = await bed.start(incoming)
+    await bed.ship(incoming.order.id, 2)
+    assert (await handle.result())["status"] == "completed"
+    assert {r.node for r in bed.fulfillments(incoming.order.id)} == {"dc_central", "dc_east"}
+    assert bed.stripe.count("captured") == 1
+    assert bed.medusa.count("confirmed") == 2
+
+
+async def test_a_lost_parcel_is_sent_again_when_care_says_so(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)])
+    handle = await bed.start(incoming)
+    order = incoming.order.id
+    (first,) = await bed.fulfilling(order)
+    await bed.tell(first.id, Fact.PACKED, Fact.SHIPPED, Fact.LOST)
+    case = await bed.case(order, "shipment_lost")
+    await bed.decide(case, CaseAction.REROUTE, "casey")
+    await bed.ship(order)
+    assert (await handle.result())["status"] == "completed"
+    assert sorted(r.status for r in bed.rows(t.shipments, order)) == ["delivered", "lost"]
+    assert bed.rows(t.lines, order)[0].shipped == 1
