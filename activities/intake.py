@@ -31,10 +31,16 @@ class Intake:
         payment = order.payment
         if channel is not None and channel.payment != payment.mode:
             payment = payment.model_copy(update={"mode": channel.payment})
+        ship_to = destination(incoming.address, "")
+        if not any(line.requires_shipping for line in order.lines):
+            # nothing travels, so nothing is wrong with where it would go
+            ship_to = ship_to.model_copy(
+                update={"problems": (), "country": ship_to.country or self._network.domestic}
+            )
         order = order.model_copy(
             update={
                 "channel": channel.id if channel else order.channel,
-                "ship_to": destination(incoming.address, ""),
+                "ship_to": ship_to,
                 "payment": payment,
             }
         )

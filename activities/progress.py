@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 from temporalio import activity
 
 from activities.context import Context
 from activities.contracts import Activity, m
 from activities.intake import destination
+from domain.amounts import amount_due
 from store import events, fulfillments, orders
 from store import tables as t
 
@@ -214,4 +215,15 @@ def _left(connection: Connection, order_id: str) -> m.LinesLeft:
         shipped=total["shipped"],
         cancelled=total["cancelled"],
         in_work=total["allocated"] + total["released"],
+        overcaptured_minor=_overcaptured(connection, order_id),
     )
+
+
+def _overcaptured(connection: Connection, order_id: str) -> int:
+    """What was captured over what the order owes now, less what was refunded."""
+    paid = connection.execute(select(t.payments).where(t.payments.c.order_id == order_id)).first()
+    if paid is None or not paid.captured_minor:
+        return 0
+    cancelled = {r.line_id: r.cancelled for r in orders.line_rows(connection, order_id)}
+    due = amount_due(orders.load(connection, order_id), cancelled)
+    return max(0, int(paid.captured_minor) - int(paid.refunded_minor) - due)

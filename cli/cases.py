@@ -60,6 +60,8 @@ def show_case(case_id: CaseId, as_json: AsJson = False) -> None:
     console.print(f"[bold]{case.kind}[/] ({case.exception_class})  {case.id}")
     console.print(f"  because   {case.because}")
     console.print(f"  owner     {row.owner}, until {row.deadline:%a %d %b %H:%M}, {row.status}")
+    if case.needs_approval:
+        console.print(f"  approver  {case.owner}, and not {case.requester}")
     console.print(f"  order     {case.order_id}")
     for name, value in case.shown.items():
         console.print(f"  {name:<9} {value}")
@@ -171,6 +173,7 @@ def _as_dict(row: Any) -> dict[str, Any]:
         **case.model_dump(mode="json"),
         "shown_hash": case.shown_hash,
         "owner": row.owner,
+        "approver": case.owner if case.needs_approval else "",
         "deadline": row.deadline,
         "status": row.status,
         "resolution": row.resolution,

@@ -108,14 +108,10 @@ class Demo:
             settings = await stage.start()
             session = Session(settings)
             await asyncio.to_thread(self._load, session, exports)
-            people = await self._people(stage)
+            await self._people(stage)
             picture = Portrait(session, exports, began, self.said)
             await self._watch(stage, picture)
-            people_stop = self.home / "people.stop"
-            people_stop.touch()
-            if people.process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    people.process.terminate()
+            (self.home / "people.stop").touch()
             verdict = await asyncio.to_thread(self._judge, picture, monotonic() - began)
             self._show(verdict, picture, settings.ui, settings.namespace)
             if not self.o.leave and not self.interrupted.is_set():
@@ -173,6 +169,7 @@ class Demo:
                     "--seed", str(self.o.seed), "--clock-rate", str(self.o.rate),
                     "--stop-file", str(self.home / "people.stop"),
                 ),
+                may_end=True,
             )
         )  # fmt: skip
 

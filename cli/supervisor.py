@@ -41,6 +41,7 @@ class Child:
     Attributes:
         announces: it prints ``{"port": N}`` or ``{"listening": N}`` when it is ready.
         ready: else, asked until it returns True.
+        may_end: ending with code 0 is no failure.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Child:
     announces: bool = False
     ready: Callable[[], bool] | None = None
     port: int = 0
+    may_end: bool = False
     restarts: int = 0
     process: asyncio.subprocess.Process | None = field(default=None, repr=False)
 
@@ -130,7 +132,7 @@ class Supervisor:
     async def _watch(self, child: Child) -> None:
         while child.process is not None:
             code = await child.process.wait()
-            if self._stopping:
+            if self._stopping or (code == 0 and child.may_end):
                 return
             child.restarts += 1
             self._say(f"{child.name} ended with code {code}; starting it again")

@@ -328,12 +328,13 @@ class CancelLines(Keyed):
 
 
 class LinesLeft(Frozen):
-    """Quantities over all lines that ship."""
+    """Quantities over all lines that ship; ``overcaptured_minor`` is owed back."""
 
     open: int
     shipped: int
     cancelled: int
     in_work: int
+    overcaptured_minor: int = 0
 
 
 class Finish(Keyed):

@@ -73,6 +73,9 @@ class Desk:
         self.waiting: dict[str, Waiting] = {}
         self.last_decision = ""
         self._counts: dict[str, int] = {}
+        # A defect of ours in some coroutine: the main one raises it, so that the workflow task
+        # fails visibly and goes on after a fix, instead of an order that waits for ever.
+        self.broken: BaseException | None = None
         self._errands: set[asyncio.Task[None]] = set()
 
     def now(self) -> datetime:
@@ -154,11 +157,16 @@ class Desk:
         """Something that has to happen before the order closes, but that nothing waits for."""
         task = asyncio.create_task(work)
         self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        task.add_done_callback(self._back)
+
+    def _back(self, task: asyncio.Task[None]) -> None:
+        self._errands.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.broken = task.exception()
 
     async def finish_errands(self) -> None:
         """Wait until every errand has come back."""
-        await workflow.wait_condition(lambda: not self._errands)
+        await workflow.wait_condition(lambda: not self._errands or self.broken is not None)
 
     def show(self) -> None:
         """Write what the order waits for where the Temporal UI shows it."""

@@ -62,12 +62,12 @@ class OrderWorkflow:
         life = asyncio.create_task(self._life())
         while not life.done():
             try:
-                await asyncio.shield(life)
+                await workflow.wait_condition(lambda: life.done() or self._desk.broken is not None)
             except asyncio.CancelledError:
-                if life.done():
-                    raise
                 self._cancel = self._cancel or m.CancelOrder(user="temporal", reason="workflow")
                 self._spread_cancel()
+            if self._desk.broken is not None:
+                raise self._desk.broken
         await workflow.wait_condition(workflow.all_handlers_finished)
         return life.result()
 
@@ -195,7 +195,8 @@ class OrderWorkflow:
 
     def _shipped(self, fulfillment: Fulfillment) -> None:
         """Step 8, its end: confirm to the OMS and capture, while the parcel travels."""
-        self._paperwork.confirm(fulfillment.ref)
+        if not self._sourcing.is_reship(fulfillment.ref):
+            self._paperwork.confirm(fulfillment.ref)
         self._paperwork.capture()
         if all(f.shipped or f.done for f in self._fulfillments.values()):
             workflow.upsert_search_attributes(
@@ -227,6 +228,8 @@ class OrderWorkflow:
                 (), self._cancel or m.CancelOrder(user="system", reason=reason)
             )
         await self._refund_due()
+        for hold_id in list(self._review.holds):
+            await self._review.end_hold(hold_id, "reject", comment="the order ended")
         left = await self._desk.store(
             Activity.FINISH,
             m.Finish.model_validate(
@@ -246,10 +249,13 @@ class OrderWorkflow:
         """Lines cancelled after the capture: finance owes money back (docs/ says how)."""
         if not (self._sourcing.cancelled_units and self._paperwork.captured_minor):
             return
+        owed = await self._sourcing.cancel_open((), m.CancelOrder(user="system"))
+        if not owed.overcaptured_minor:
+            return
         action, entry = await self._review.ask(
             "refund_due",
-            f"{self._sourcing.cancelled_units} unit(s) were cancelled; "
-            f"{self._paperwork.captured_minor} was captured",
+            f"{owed.overcaptured_minor} of the captured "
+            f"{self._paperwork.captured_minor} are owed back for cancelled lines",
             or_until=lambda: False,
         )
         await self._review.close(entry, f"{action}")
@@ -334,9 +340,7 @@ class OrderWorkflow:
     @workflow.update
     async def release_hold(self, wanted: m.HoldRelease) -> m.Reply:
         """Release a hold, its reason does not hold this order again; or reject the order."""
-        await self._review.end_hold(
-            wanted.hold_id, wanted.outcome, wanted.user, wanted.comment
-        )
+        await self._review.end_hold(wanted.hold_id, wanted.outcome, wanted.user, wanted.comment)
         return m.Reply(status="done", message=f"{wanted.outcome} by {wanted.user}")
 
     @release_hold.validator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
@@ -24,7 +23,7 @@ class Paperwork:
         self._confirmed: set[str] = set()
         self._capturing = False
         self.captured_minor = 0
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = 0
 
     def confirm(self, ref: m.FulfillmentRef) -> None:
         """Confirm a shipment with its tracking, where the order has an OMS."""
@@ -99,6 +98,9 @@ class Paperwork:
             workflow.logger.warning("not captured: a person gave it up")
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running += 1
+        self._desk.errand(self._counted(work))
+
+    async def _counted(self, work: Coroutine[Any, Any, None]) -> None:
+        await work
+        self._running -= 1

@@ -42,6 +42,7 @@ class Sourcing:
         self._lost_races = 0
         self._baseline: int | None = None
         self._short_cases: list[OpenCase] = []
+        self._reshipped: set[str] = set()
 
     # --- steps 3 and 4 ----------------------------------------------------------------------
 
@@ -216,6 +217,8 @@ class Sourcing:
         if trigger is None:
             if source.stop == "replan":
                 self._excluded.add(node)
+            if source.shipped:
+                self._reshipped |= set(source.ref.lines)
             self.open_units += units
             return
         self._excluded.add(node)
@@ -234,6 +237,10 @@ class Sourcing:
         elif not entry.ended:
             self._short_cases.append(entry)
 
+    def is_reship(self, ref: m.FulfillmentRef) -> bool:
+        """Sent once more: the shop has these lines as shipped, and takes them only once."""
+        return bool(ref.lines) and set(ref.lines) <= self._reshipped
+
     async def _compensate(self, trigger: CompensateTrigger, node: str, units: int) -> m.Compensated:
         return await self._desk.store(
             Activity.COMPENSATE,
@@ -248,7 +255,7 @@ class Sourcing:
             f"{trigger}: what now?",
         )
 
-    async def cancel_open(self, lines: tuple[str, ...], who: m.CancelOrder) -> None:
+    async def cancel_open(self, lines: tuple[str, ...], who: m.CancelOrder) -> m.LinesLeft:
         """Cancel open units of some lines, or all that are open."""
         left = await self._desk.store(
             Activity.CANCEL_LINES,
@@ -267,3 +274,4 @@ class Sourcing:
             for entry in self._short_cases:
                 await self._review.close(entry, "cancelled")
             self._short_cases.clear()
+        return left
