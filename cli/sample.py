@@ -44,18 +44,18 @@ def cut_exports(source: Path, target: Path, orders: int | None) -> Path:
     with (source / FILES[0]).open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         header, *rows = list(csv.reader(lines))
     oms = json.loads((source / OMS_FILE).read_text()) if (source / OMS_FILE).exists() else []
-    name = header.index("Name") if "Name" in header else 0
+    column = header.index("Name") if "Name" in header else 0
     groups: dict[str, list[list[str]]] = {}
     for row in rows:
         if row:
-            groups.setdefault(row[min(name, len(row) - 1)], []).append(row)
+            groups.setdefault(row[min(column, len(row) - 1)], []).append(row)
     if orders is None:
         shutil.copy(source / FILES[0], target / FILES[0])
         (target / OMS_FILE).write_text(json.dumps(oms))
         return target
     by_oms = min(len(oms), orders * len(oms) // max(1, len(oms) + len(groups)))
     _write_oms(target, oms, by_oms)
-    _write_orders(target, header, list(groups.values()), name, orders - by_oms)
+    _write_orders(target, header, list(groups.values()), column, orders - by_oms)
     return target
 
 

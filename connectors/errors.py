@@ -1,5 +1,7 @@
 """The one error hierarchy of vendors' answers."""
 
+# ruff: noqa: N818 - the names say what happened; callers read them as words
+
 from __future__ import annotations
 
 
@@ -60,3 +62,17 @@ class ContractBroken(ConnectorError):
 
 class BadSignature(ConnectorError):
     """A webhook is unsigned, wrongly signed, or too old."""
+
+
+class QuoteTooHigh(Refused):
+    """The live price is above what the caller allowed. Nothing was bought.
+
+    Args:
+        quote_minor: the live price, in minor units.
+    """
+
+    def __init__(
+        self, connector: str, message: str, quote_minor: int, request_id: str = ""
+    ) -> None:
+        super().__init__(connector, message, "quote_too_high", request_id)
+        self.quote_minor = quote_minor

@@ -24,9 +24,9 @@ from activities.contracts import MAIN_QUEUE, connector_queue, m
 from connectors.errors import ConnectorError
 from connectors.ports import Pollable
 from domain.clock import BusinessClock
-from domain.fulfillment import Observation
+from domain.fulfillment import Observation, Quantity
 from gateway.intake import Door
-from store import cases, inbox, orders
+from store import cases, fulfillments, inbox, orders
 from store import tables as t
 from workflows import attributes as a
 from workflows.order import OrderWorkflow
@@ -208,12 +208,17 @@ class Loops:
     async def _signal(self, row: Any) -> bool:
         """Signal one observation. False when the workflow is closed."""
         seen = Observation.model_validate_json(row.observation)
+        short: tuple[Quantity, ...] = ()
+        if seen.short:
+            with self._c.db.read() as connection:
+                _row, plan = fulfillments.load(connection, row.fulfillment_id)
+            short = tuple(inbox.by_line(seen.short, plan))
         message = m.Observed(
             event_id=f"{row.connector}:{row.event_id}",
             fulfillment_id=row.fulfillment_id,
             shipment_id=row.shipment_id,
             fact=seen.fact,
-            short=seen.short,
+            short=short,
             tracking=seen.tracking,
             eta=seen.eta,
             reason=seen.reason,

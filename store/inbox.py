@@ -6,6 +6,7 @@ reference yet waits, and is matched when the reference appears.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.engine import Row
 
 from domain.base import Problem
-from domain.fulfillment import Fact, Observation
+from domain.fulfillment import Fact, FulfillmentPlan, Observation, Quantity
 from store import catalog, events
 from store import tables as t
 from store.database import insert_new
@@ -158,7 +159,8 @@ def _observe(
         "updated_at": at,
     }
     if seen.short:
-        values["short"] = orjson.dumps([q.model_dump() for q in seen.short]).decode()
+        short = by_line(seen.short, FulfillmentPlan.model_validate_json(row.plan))
+        values["short"] = orjson.dumps([q.model_dump() for q in short]).decode()
     if seen.tracking is not None:
         values["tracking"] = seen.tracking.model_dump_json()
     if seen.fact in _STAGE_OF:
@@ -176,6 +178,23 @@ def _observe(
             id=shipment_id or row.id, observed_at=str(seen.at or at),
         )  # fmt: skip
     return True
+
+
+def by_line(short: Iterable[Quantity], plan: FulfillmentPlan) -> list[Quantity]:
+    """Missing units by order line; a warehouse that knows only SKUs says no line."""
+    known = {q.line_id for q in plan.lines}
+    found: list[Quantity] = []
+    for q in short:
+        if q.line_id in known:
+            found.append(q)
+            continue
+        left = q.quantity
+        for line in plan.lines:
+            if line.sku == q.sku and left > 0:
+                units = min(left, line.quantity)
+                found.append(line.model_copy(update={"quantity": units}))
+                left -= units
+    return found
 
 
 def _something_open(connection: Connection, order_id: str) -> bool:

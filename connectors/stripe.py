@@ -1,0 +1,240 @@
+"""Stripe, payments: PaymentIntents and Refunds of API v1 (published OpenAPI description, 2025).
+
+Secret key as bearer, requests form-encoded, every write under an Idempotency-Key. Stripe
+stores the first answer of a key, failures included, and replays it: a stored 500 never
+becomes a success. The intent is then looked up, and only if nothing happened is the next
+generation of the key used. Stripe forgets keys after a day; the intent and its refunds do
+not, so they are looked up first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import httpx
+
+from connectors import errors as e
+from connectors import signatures
+from connectors.credentials import secret, webhook_secrets
+from connectors.http import Effect, Reply, VendorHttp, Wire, idempotency_key, parsed
+from connectors.ports import Inbound, MoneyMove
+from domain.network import ConnectorConfig
+
+INTENT = "/v1/payment_intents/{id}"
+REFUNDS = "/v1/refunds"
+GENERATIONS = 3
+PAGES = 10
+_STATUS: dict[str, Literal["pending", "settled", "failed"]] = {
+    "succeeded": "settled", "pending": "pending", "requires_action": "pending",
+    "failed": "failed", "canceled": "failed",
+}  # fmt: skip
+
+
+class StoredFailure(e.Ambiguous):
+    """Stripe replays the failure that it stored under this key; the key is spent."""
+
+
+class _Intent(Wire):
+    id: str
+    status: str
+    currency: str
+    amount_received: int = 0
+
+
+class _Refund(Wire):
+    id: str
+    amount: int
+    currency: str
+    status: str | None = None
+    metadata: dict[str, Any] | None = None
+
+    def move(self) -> MoneyMove:
+        return MoneyMove(
+            external_id=self.id,
+            amount_minor=self.amount,
+            currency=self.currency.upper(),
+            status=_STATUS.get(self.status or "", "pending"),
+        )
+
+
+class _Refunds(Wire):
+    data: tuple[_Refund, ...]
+    has_more: bool = False
+
+
+class _Event(Wire):
+    id: str
+    type: str
+
+
+class Stripe:
+    """One Stripe account."""
+
+    def __init__(
+        self, config: ConnectorConfig, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.config = config
+        self._secrets = webhook_secrets(config)
+        headers = {"authorization": f"Bearer {secret(config)}"}
+        if config.options.get("api_version"):
+            headers["stripe-version"] = config.options["api_version"]
+        self._http = VendorHttp(
+            config, headers=lambda: headers, explain=self._explain, transport=transport
+        )
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def capture(
+        self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
+    ) -> MoneyMove:
+        """Capture an authorised intent, once; a captured one is returned as it is.
+
+        Raises:
+            Refused: ``card_declined``, or Stripe's own code.
+        """
+        form = {"amount_to_capture": str(amount_minor), "metadata[reference]": reference}
+
+        async def send(key: str) -> MoneyMove:
+            intent = await self._http.call(
+                _Intent,
+                "POST",
+                INTENT + "/capture",
+                at={"id": payment_reference},
+                form=form,
+                headers={"idempotency-key": idempotency_key(key)},
+                effect=Effect.KEYED,
+            )
+            return _captured(intent)
+
+        async def look() -> MoneyMove | None:
+            return await self.find_capture(payment_reference)
+
+        return await self._once(send, look, key, "payment_intent_unexpected_state")
+
+    async def find_capture(self, payment_reference: str) -> MoneyMove | None:
+        """What was captured of an intent; None while nothing was."""
+        try:
+            intent = await self._http.call(_Intent, "GET", INTENT, at={"id": payment_reference})
+        except e.Refused as refused:
+            if refused.code == "resource_missing":
+                return None
+            raise
+        captured = intent.status == "succeeded" and intent.amount_received > 0
+        return _captured(intent) if captured else None
+
+    async def refund(
+        self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
+    ) -> MoneyMove:
+        """Refund a part of what was captured, once a reference.
+
+        A refund that failed at the bank does not count: the next call makes a new one.
+        """
+        earlier = [r.move() for r in await self._refunds(payment_reference, reference)]
+        living = next((move for move in earlier if move.status != "failed"), None)
+        if living is not None:
+            return living
+        form = {
+            "payment_intent": payment_reference,
+            "amount": str(amount_minor),
+            "metadata[reference]": reference,
+        }
+
+        async def send(key: str) -> MoneyMove:
+            made = await self._http.call(
+                _Refund,
+                "POST",
+                REFUNDS,
+                form=form,
+                headers={"idempotency-key": idempotency_key(key)},
+                effect=Effect.KEYED,
+            )
+            return made.move()
+
+        async def look() -> MoneyMove | None:
+            found = await self.find_refund(payment_reference, reference)
+            return found if found is not None and found.status != "failed" else None
+
+        after = f"{key}/after-{len(earlier)}" if earlier else key
+        return await self._once(send, look, after, "charge_already_refunded")
+
+    async def find_refund(self, payment_reference: str, reference: str) -> MoneyMove | None:
+        """The refund that carries our reference; a living one before a failed one."""
+        moves = [r.move() for r in await self._refunds(payment_reference, reference)]
+        return next((m for m in moves if m.status != "failed"), moves[0] if moves else None)
+
+    def receive(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Inbound:
+        """A signed event. Money is asked about, not told: nothing follows from it yet."""
+        name = self.config.name
+        signatures.verify_stripe(name, self._secrets, headers, body, now)
+        parsed(name, _Event, signatures.json_body(name, body))
+        return Inbound()
+
+    # --- once -------------------------------------------------------------------------------
+
+    async def _once(
+        self,
+        send: Callable[[str], Awaitable[MoneyMove]],
+        look: Callable[[], Awaitable[MoneyMove | None]],
+        key: str,
+        done_code: str,
+    ) -> MoneyMove:
+        """Send under a key; where the key is spent or the work is done, look before more."""
+        for generation in range(1, GENERATIONS + 1):
+            try:
+                return await send(key if generation == 1 else f"{key}/{generation}")
+            except StoredFailure:
+                found = await look()
+                if found is not None:
+                    return found
+                if generation == GENERATIONS:
+                    raise
+            except e.Refused as refused:
+                found = await look() if refused.code == done_code else None
+                if found is None:
+                    raise
+                return found
+        raise AssertionError("unreachable: the last generation returns or raises")
+
+    async def _refunds(self, payment_reference: str, reference: str) -> list[_Refund]:
+        query: dict[str, str | int] = {"payment_intent": payment_reference, "limit": 100}
+        found: dict[str, _Refund] = {}
+        for _ in range(PAGES):
+            page = await self._http.call(_Refunds, "GET", REFUNDS, query=query)
+            new = {r.id: r for r in page.data if r.id not in found}
+            found |= new
+            if not (page.has_more and new):
+                break
+            query["starting_after"] = page.data[-1].id
+        return [r for r in found.values() if (r.metadata or {}).get("reference") == reference]
+
+    def _explain(self, reply: Reply, effect: Effect, what: str) -> e.ConnectorError | None:
+        name, request = self.config.name, reply.request_id
+        replayed = reply.headers.get("idempotent-replayed", "").lower() == "true"
+        if reply.status >= 500 and replayed and effect is not Effect.READ:
+            return StoredFailure(name, f"{what}: the stored failure {reply.status}", request)
+        if reply.status >= 500 or reply.status in (401, 403, 408, 429):
+            return None
+        error = reply.body.get("error") if isinstance(reply.body, dict) else None
+        if not isinstance(error, dict):
+            return None
+        code = str(error.get("code") or error.get("type") or reply.status)[:60]
+        if reply.status == 409 or code in ("lock_timeout", "idempotency_key_in_use"):
+            return e.Retryable(name, f"{what}: {code}", request, reply.retry_after)
+        return e.Refused(name, f"{what}: {code}", code, request)
+
+
+def connector(config: ConnectorConfig) -> Stripe:
+    """Entry point of kind ``stripe``."""
+    return Stripe(config)
+
+
+def _captured(intent: _Intent) -> MoneyMove:
+    return MoneyMove(
+        external_id=intent.id,
+        amount_minor=intent.amount_received,
+        currency=intent.currency.upper(),
+        status="settled" if intent.status == "succeeded" else "pending",
+    )
