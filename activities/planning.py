@@ -25,6 +25,7 @@ from domain.decision import (
     RerouteOutcome,
     RerouteSnapshot,
     RouteOutcome,
+    RouteSnapshot,
     Snapshot,
 )
 from domain.fulfillment import FulfillmentPlan
@@ -78,31 +79,37 @@ class Planning:
 
     @activity.defn(name=Activity.PLAN)
     def plan(self, request: m.PlanRequest) -> m.Planned:
-        """Choose the best plan for the open lines, and ask who has to agree to it."""
+        """Choose the best plan for the open lines, and ask who has to agree to it.
+
+        Deciding takes milliseconds: it happens before the write transaction, not inside.
+        """
+        with self._c.db.read() as connection:
+            snapshot, open_units = self._snapshot(connection, request)
+        decision = self._c.library.decide(snapshot)
+        outcome = cast(RouteOutcome, decision.outcome)
+        decision_id = f"{request.key}/route"
 
         def step(connection: Connection) -> m.Planned:
-            order = orders.load(connection, request.order_id)
-            facts = order_facts(connection, order, self._c.network)
-            if request.partial:
-                facts = limited_to_stock(facts, connection)
-            open_units = sum(x.quantity for x in facts.lines if x.requires_shipping)
-            snapshot = route_snapshot(
-                connection, facts, self._c.network, self._c.queues, request.at,
-                request.generation, excluded_nodes=request.excluded,
-            )  # fmt: skip
-            outcome = self._decide(connection, request, "route", snapshot, RouteOutcome)
-            decision_id = f"{request.key}/route"
+            decisions.record(
+                connection, decision_id, request.order_id, snapshot, decision, request.at
+            )
             if not outcome.plans:
                 return m.Planned(
                     decision_id=decision_id, feasible=False, because=outcome.because,
                     open_units=open_units,
                 )  # fmt: skip
             plan = outcome.plans[0]
-            baseline = min(p.cash_minor for p in outcome.plans)
-            if request.baseline_minor is not None:
-                baseline = request.baseline_minor
+            # what the first plan foresaw is what later ones are measured against
+            first = request.baseline_minor
+            baseline = plan.cash_minor if first is None else first
             approval = self._approval(
-                connection, request, facts, plan.cash_minor, baseline, request.trigger, plan
+                connection,
+                request,
+                snapshot.order,
+                plan.cash_minor,
+                baseline,
+                request.trigger,
+                plan,
             )
             return m.Planned(
                 decision_id=decision_id,
@@ -110,7 +117,7 @@ class Planning:
                 because=outcome.because,
                 cost_minor=plan.cash_minor,
                 currency=self._c.network.currency,
-                policies=self._policies(connection, decision_id),
+                policies=decision.policies,
                 nodes=tuple(f.node for f in plan.fulfillments),
                 carriers=tuple(sorted({f.carrier for f in plan.fulfillments})),
                 deliver_by=plan.deliver_p90,
@@ -121,6 +128,20 @@ class Planning:
             )
 
         return self._c.db.once(request.key, m.Planned, step)
+
+    def _snapshot(
+        self, connection: Connection, request: m.PlanRequest
+    ) -> tuple[RouteSnapshot, int]:
+        order = orders.load(connection, request.order_id)
+        facts = order_facts(connection, order, self._c.network)
+        if request.partial:
+            facts = limited_to_stock(facts, connection)
+        open_units = sum(x.quantity for x in facts.lines if x.requires_shipping)
+        snapshot = route_snapshot(
+            connection, facts, self._c.network, self._c.queues, request.at,
+            request.generation, excluded_nodes=request.excluded,
+        )  # fmt: skip
+        return snapshot, open_units
 
     @activity.defn(name=Activity.RESERVE)
     def reserve(self, request: m.ReserveRequest) -> m.Reserved:
@@ -302,9 +323,6 @@ class Planning:
             }
         )
         return self._decide(connection, request, "approve", snapshot, ApproveOutcome)
-
-    def _policies(self, connection: Connection, decision_id: str) -> tuple[str, ...]:
-        return decisions.load(connection, decision_id).policies
 
 
 def _held_elsewhere(connection: Connection, facts: OrderFacts, node: str) -> bool:

@@ -75,7 +75,7 @@ def _node(name: str, number: int) -> str:
     city: {city}
     region: {region}
     timezone: {zone}
-    cutoff: "14:00"
+    cutoff: "12:00"
     capacity_per_day: 400
     order_cost_minor: 180   # CHECK: your contracts
     line_cost_minor: 35

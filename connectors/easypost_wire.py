@@ -105,7 +105,8 @@ def inches(tenth_mm: int) -> float:
 
 def ounces(mg: int) -> float:
     """Tenths of an ounce that hold a weight; at least one, for a parcel weighs something."""
-    return max(1, ceil_tolerant(mg / MG_PER_OUNCE * 10)) / 10
+    exact = round(mg / MG_PER_OUNCE, 4)  # a milligram, in which we count, is 0.00004 oz
+    return max(1, ceil_tolerant(exact * 10)) / 10
 
 
 def same_parcel(shipment: Shipment, parcel: ParcelRequest) -> bool:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from connectors.errors import BadSignature, ContractBroken
 from domain.base import InvalidInput, Problem
@@ -32,7 +32,7 @@ def standard_keys(connector: str, secrets: Sequence[str]) -> tuple[Webhook, ...]
     """
     try:
         return tuple(Webhook(secret) for secret in secrets)
-    except ValueError:
+    except (ValueError, EmptyWebhookSecretError):
         raise InvalidInput(
             Problem(
                 source="network file",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-OPENS, CLOSES = 8, 18  # a floor's working day, in the clock's own (UTC) hours
+OPENS, CLOSES = 10, 23  # a floor's working day, in the clock's own (UTC) hours
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def parse(text: str) -> datetime:
 
 
 def in_working_hours(start: datetime, hours: float) -> datetime:
-    """The moment when `hours` of work, begun at `start`, are done (Mon-Fri 08:00-18:00)."""
+    """The moment when `hours` of work, begun at `start`, are done (Mon-Fri 10:00-23:00, two shifts)."""
     moment, left = _next_opening(start), timedelta(hours=hours)
     while True:
         closing = moment.replace(hour=CLOSES, minute=0, second=0, microsecond=0)

@@ -47,6 +47,7 @@ class Fulfillment:
     """Carries one fulfillment order through its steps.
 
     Args:
+        replanned: how often this order was planned again before, so that it ends.
         on_returned: called with units that are open again; the trigger is None when they were
             taken back on purpose.
         on_labelled: called once, when every parcel has its label.
@@ -54,13 +55,14 @@ class Fulfillment:
     """
 
     def __init__(
-        self, desk: Desk, review: Review, ref: m.FulfillmentRef,
+        self, desk: Desk, review: Review, ref: m.FulfillmentRef, replanned: int,
         on_returned: Callable[[CompensateTrigger | None, Fulfillment, int], Awaitable[None]],
         on_labelled: Callable[[Fulfillment], None], on_shipped: Callable[[Fulfillment], None],
     ) -> None:  # fmt: skip
         self.desk = desk
         self.review = review
         self.ref = ref
+        self.replanned = replanned
         self.saga = Saga()
         self.labels = Labels(self)
         self.facts: set[Fact] = set()
@@ -181,7 +183,7 @@ class Fulfillment:
                 **self.desk.fresh(Activity.REROUTE, self.ref.id),
                 fulfillment_id=self.ref.id,
                 trigger="late_pick",
-                attempts=attempts,
+                attempts=attempts + self.replanned,
             ),
             m.Rerouted,
             "late pick: re-route?",

@@ -179,7 +179,13 @@ class OrderWorkflow:
 
     def _start(self, ref: m.FulfillmentRef) -> None:
         fulfillment = Fulfillment(
-            self._desk, self._review, ref, self._sourcing.returned, self._labelled, self._shipped
+            self._desk,
+            self._review,
+            ref,
+            self._sourcing.replans,
+            self._sourcing.returned,
+            self._labelled,
+            self._shipped,
         )
         self._fulfillments[ref.id] = fulfillment
         for seen in self._early.pop(ref.id, []):

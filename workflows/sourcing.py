@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workflows.fulfillment import Fulfillment
 
 MAX_LOST_RACES = 5
+MAX_UNANSWERED = 2
 
 
 class Sourcing:
@@ -40,6 +41,8 @@ class Sourcing:
         self._excluded: set[str] = set()
         self._partial = False
         self._lost_races = 0
+        self._unanswered = 0
+        self.replans = 0
         self._baseline: int | None = None
         self._short_cases: list[OpenCase] = []
         self._reshipped: set[str] = set()
@@ -155,6 +158,11 @@ class Sourcing:
             await self._review.hold(
                 "manual", "revenue_ops", 72, f"the plan was rejected: {planned.approval_because}"
             )
+        self._unanswered = 0 if action else self._unanswered + 1
+        if self._unanswered > MAX_UNANSWERED:  # asking again and again would move nobody
+            self._unanswered = 0
+            because = f"nobody approved in time: {planned.approval_because}"
+            await self._review.hold("manual", entry.owner, 72, because)
         return action == CaseAction.APPROVE
 
     # --- when nothing fits ------------------------------------------------------------------
@@ -217,6 +225,7 @@ class Sourcing:
         if trigger is None:
             if source.stop == "replan":
                 self._excluded.add(node)
+                self.replans += 1
             if source.shipped:
                 self._reshipped |= set(source.ref.lines)
             self.open_units += units

@@ -26,7 +26,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[vendors.Start]:
         yield start_
     for one in running:
         one.process.terminate()
-        one.process.wait(5)
+    for one in running:
+        one.process.wait(10)
         if one.process.stdout is not None:
             one.process.stdout.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from tests.contract.vendors import (
     Start,
     exports,
     shop_order,
+    until,
 )
 
 ORDERS = 120
@@ -45,8 +45,7 @@ def shop(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
 @pytest_asyncio.fixture
 async def oms(shop: Running) -> AsyncIterator[Medusa]:
     made = Medusa(shop.config(), Losing())
-    while (await made.poll("")).orders == () or len(shop.ledger("order_placed")) < ORDERS:
-        await asyncio.sleep(0.05)
+    await until(lambda: len(shop.ledger("order_placed")) == ORDERS)
     yield made
     await made.close()
 
@@ -170,8 +169,7 @@ async def test_a_new_order_is_announced_by_a_signed_webhook(
     folder = exports(tmp_path / "exports", [entry])
     more = ("--exports", str(folder), "--webhook-url", letterbox.url, "--webhook-secret", SECRET)
     oms = Medusa(start("medusa", STILL, *more).config())
-    while not letterbox.letters:
-        await asyncio.sleep(0.02)
+    await until(lambda: bool(letterbox.letters))
     headers, body = letterbox.letters[0]
     now = datetime.now(UTC)
     assert oms.receive(headers, body, now).order_ids == ("order_1",)

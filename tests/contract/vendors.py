@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -104,7 +106,7 @@ class Letterbox:
         letters = self.letters
 
         class Slot(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the base class's name
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 letters.append((dict(self.headers.items()), body))
                 self.send_response(200)
@@ -120,6 +122,14 @@ class Letterbox:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+async def until(true: Callable[[], bool], seconds: float = 8.0) -> None:
+    """Wait for what another process does."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen in time"
+        await asyncio.sleep(0.02)
 
 
 def exports(folder: Path, orders: list[dict[str, Any]]) -> Path:
