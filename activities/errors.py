@@ -23,6 +23,11 @@ def vendor_errors() -> Iterator[None]:
         raise _application(error, ErrorType.AMBIGUOUS) from error
     except e.Retryable as error:
         raise _application(error, ErrorType.UNAVAILABLE) from error
+    except e.QuoteTooHigh as error:
+        raise ApplicationError(
+            str(error), error.quote_minor, type=ErrorType.QUOTE_TOO_HIGH, non_retryable=True,
+            category=ApplicationErrorCategory.BENIGN,
+        ) from error  # fmt: skip
     except e.Refused as error:
         raise ApplicationError(
             str(error), error.code, type=ErrorType.REFUSED, non_retryable=True,

@@ -51,7 +51,7 @@ def parse(text: str) -> datetime:
 
 
 def in_working_hours(start: datetime, hours: float) -> datetime:
-    """The moment when `hours` of work, begun at `start`, are done (Mon-Fri 10:00-23:00, two shifts)."""
+    """When `hours` of work, begun at `start`, are done (Mon-Fri 10:00-23:00, two shifts)."""
     moment, left = _next_opening(start), timedelta(hours=hours)
     while True:
         closing = moment.replace(hour=CLOSES, minute=0, second=0, microsecond=0)

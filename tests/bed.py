@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,7 +27,16 @@ from domain.cases import CaseAction, ExceptionCase
 from domain.clock import BusinessClock
 from domain.fulfillment import Fact, Observation, Quantity, Tracking
 from domain.network import Network, parse_network
-from domain.order import Address, Destination, IncomingOrder, Item, Order, OrderLine, Payment, order_id
+from domain.order import (
+    Address,
+    Destination,
+    IncomingOrder,
+    Item,
+    Order,
+    OrderLine,
+    Payment,
+    order_id,
+)
 from gateway.loops import Loops
 from policies import Library
 from store import cases, catalog, inventory
@@ -184,7 +194,7 @@ class Bed:
             if found := condition():
                 return found
             await asyncio.sleep(0.05)
-        raise AssertionError(f"not within {seconds} s: {condition.__name__}")
+        raise AssertionError(f"not within {seconds} s: {condition}")
 
     def rows(self, table: Any, order: str) -> list[Any]:
         column = table.c.order_id if "order_id" in table.c else table.c.id
@@ -192,9 +202,7 @@ class Bed:
             return list(connection.execute(select(table).where(column == order)))
 
     def fulfillments(self, order: str, *statuses: str) -> list[Any]:
-        return [
-            r for r in self.rows(t.fulfillments, order) if not statuses or r.status in statuses
-        ]
+        return [r for r in self.rows(t.fulfillments, order) if not statuses or r.status in statuses]
 
     def status(self, order: str) -> str:
         return str(self.rows(t.orders, order)[0].status)
@@ -240,7 +248,7 @@ class Bed:
             await self.tell(row.id, Fact.PACKED)
         for row in self.fulfillments(order, "in_progress", "incomplete"):
             if row.connector == "tryton":
-                await self.until(lambda i=row.id: self._labelled(i))
+                await self.until(partial(self._labelled, row.id))
             await self.tell(
                 row.id, Fact.SHIPPED, tracking=Tracking(carrier="UPS", number=f"T{row.id}")
             )
@@ -280,4 +288,3 @@ async def made_bed(client: Client, folder: Path, url: str = "") -> AsyncIterator
                 await stack.enter_async_context(worker)
             yield Bed(client, context, clock, Loops(context, client, clock))
     db.close()
-

@@ -139,7 +139,9 @@ class OmsDouble(Double):
         self.effects.append(("confirmed", notice.reference))
         return Confirmation(external_id=f"ful_{notice.reference}")
 
-    async def find_confirmation(self, external_order_id: str, reference: str) -> Confirmation | None:
+    async def find_confirmation(
+        self, external_order_id: str, reference: str
+    ) -> Confirmation | None:
         return Confirmation(external_id=f"ful_{reference}") if reference in self.confirmed else None
 
     async def cancel_order(self, external_order_id: str, key: str) -> CancelOutcome:

@@ -139,9 +139,7 @@ async def test_one_line_is_cancelled_and_the_other_ships(bed: Bed) -> None:
     order = incoming.order.id
     (first,) = await bed.fulfilling(order)
     await handle.execute_update("cancel", m.CancelOrder(user="casey", lines=("1",)))
-    await bed.until(
-        lambda: [r for r in bed.fulfillments(order, "in_progress") if r.id != first.id]
-    )
+    await bed.until(lambda: [r for r in bed.fulfillments(order, "in_progress") if r.id != first.id])
     await bed.ship(order)
     assert (await handle.result())["status"] == "completed"
     assert {r.line_id: (r.shipped, r.cancelled) for r in bed.rows(t.lines, order)} == {
