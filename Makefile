@@ -7,7 +7,7 @@ ARGS ?=
 STAMP := $(VENV)/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format campaign bench clean goldens
+.PHONY: help setup demo up test check format goldens bench clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,12 +45,8 @@ format: setup ## let ruff format the code
 goldens: setup ## record the golden histories anew (a replay-visible change)
 	@$(BIN)/python -m tests.replay.record
 
-campaign: setup ## the full sizes: fault seeds, kills; writes docs/campaign.md
-	@$(BIN)/python -m bench.campaign $(ARGS)
-
-bench: setup ## count Actions and events, measure throughput
-	@$(BIN)/python -m bench.budget
-	@$(BIN)/python -m bench.throughput
+bench: setup ## count Actions and events of an order per scenario
+	@$(BIN)/python -m bench.budget 2>/dev/null
 
 clean: ## remove everything that the verbs created here
 	rm -rf $(VENV) .meshline .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

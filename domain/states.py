@@ -120,15 +120,15 @@ TRANSITIONS: dict[str, dict[str, Transition]] = {
         "acknowledge": _move("exception.acknowledged", status=("open escalated", "acknowledged")),
         "escalate": _move(
             "exception.escalated",
-            status=("open acknowledged escalated awaiting_approval", "escalated"),
+            status=("open acknowledged escalated", "escalated"),
         ),
         "resolve": _move(
             "exception.resolved",
-            status=("open acknowledged escalated awaiting_approval", "resolved"),
+            status=("open acknowledged escalated", "resolved"),
         ),
         "auto_resolve": _move(
             "exception.auto_resolved",
-            status=("open acknowledged escalated awaiting_approval", "auto_resolved"),
+            status=("open acknowledged escalated", "auto_resolved"),
         ),
     },
 }

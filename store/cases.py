@@ -13,7 +13,7 @@ from domain.order import Role
 from store import events
 from store import tables as t
 
-OPEN_CASES = ("open", "acknowledged", "escalated", "awaiting_approval")
+OPEN_CASES = ("open", "acknowledged", "escalated")
 
 
 def open_hold(connection: Connection, hold: Hold, at: datetime) -> None:

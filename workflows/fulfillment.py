@@ -289,7 +289,9 @@ class Fulfillment:
 
     async def _delivered(self) -> None:
         """Step 9: track it to the door."""
-        due = max(self.desk.now(), self.ref.deliver_by) + DELIVERY_GRACE
+        # the way takes as long as was planned, from when it really left
+        planned = self.ref.deliver_by - self.ref.ship_at
+        due = max(self.desk.now() + planned, self.ref.deliver_by) + DELIVERY_GRACE
         late: OpenCase | None = None
         while not self.facts & ENDED:
             on_time = await self.desk.until(

@@ -1,0 +1,1 @@
+"""Measurements: counts and ratios, never wall times."""

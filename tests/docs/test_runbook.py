@@ -1,0 +1,42 @@
+"""The operating guide keeps up with the policies and the verbs."""
+
+from __future__ import annotations
+
+import re
+
+from click import Group
+from typer.main import get_command
+
+from activities.settings import ROOT
+from cli.app import app
+
+GUIDE = (ROOT / "docs" / "operating-guide.md").read_text()
+
+
+def test_every_kind_of_exception_has_a_runbook_entry() -> None:
+    policy = (ROOT / "policies" / "templates" / "exception_windows.yaml").read_text()
+    kinds = set(re.findall(r"case\.kind == '(\w+)'", policy))
+    described = set(re.findall(r"^### (\w+)$", GUIDE, re.MULTILINE))
+    assert kinds == described
+
+
+def test_every_kind_that_workflows_open_has_a_rule_of_its_own() -> None:
+    code = "".join(p.read_text() for p in (ROOT / "workflows").glob("*.py"))
+    policy = (ROOT / "policies" / "templates" / "exception_windows.yaml").read_text()
+    kinds = set(re.findall(r"case\.kind == '(\w+)'", policy))
+    for kind in kinds:
+        assert f'"{kind}"' in code, f"{kind}: no workflow opens it"
+
+
+def test_every_verb_has_a_help_text() -> None:
+    def walk(command: object, path: str) -> list[str]:
+        if isinstance(command, Group):
+            return [x for n, c in command.commands.items() for x in walk(c, f"{path} {n}")]
+        return [] if getattr(command, "help", "") else [path]
+
+    assert walk(get_command(app), "meshline") == []
+
+
+def test_links_in_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,57 @@
+"""Record the golden histories anew: `make goldens`, after a change that replays differently.
+
+Say in the commit why old orders may be left behind, or guard the change by workflow.patched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from tests.bed import made_bed
+from tests.conftest import temporal_command
+from tests.replay.scenarios import SCENARIOS
+from workflows.attributes import REGISTERED
+from workflows.plugin import meshline_plugin
+
+HISTORIES = Path(__file__).parent / "histories"
+
+
+@asynccontextmanager
+async def server() -> AsyncIterator[str]:
+    """A development server of our own, ended afterwards."""
+    extra = [x for n, k in REGISTERED.items() for x in ("--search-attribute", f"{n}={k}")]
+    env = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=temporal_command(), dev_server_extra_args=extra
+    )
+    try:
+        yield env.client.service_client.config.target_host
+    finally:
+        await env.shutdown()
+
+
+async def record() -> None:
+    """Play every scenario and keep its history."""
+    HISTORIES.mkdir(exist_ok=True)
+    async with server() as address:
+        for name, scenario in SCENARIOS.items():
+            client = await Client.connect(address, plugins=[meshline_plugin()])
+            with tempfile.TemporaryDirectory() as folder:
+                async with made_bed(client, Path(folder)) as bed:
+                    handle = await scenario(bed)
+                    await handle.result()
+                    history = await handle.fetch_history()
+            body = {"id": handle.id, "history": json.loads(history.to_json())}
+            (HISTORIES / f"{name}.json").write_text(json.dumps(body, separators=(",", ":")) + "\n")
+            print(f"{name}: {len(history.events)} events")
+
+
+if __name__ == "__main__":
+    asyncio.run(record())
