@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import cast
 
 from temporalio import activity
@@ -13,6 +14,7 @@ from activities.errors import vendor_errors
 from connectors.ports import FulfillmentNode
 from domain.fulfillment import FulfillmentRequest
 from domain.order import Address
+from sourcing import holiday_dates, ship_at
 from store import events, fulfillments, orders
 
 
@@ -38,7 +40,11 @@ class NodeActivities:
                 )
 
         await asyncio.to_thread(record)
-        return m.Submitted(external_id=sent.external_id, accepted=sent.accepted)
+        return m.Submitted(
+            external_id=sent.external_id,
+            accepted=sent.accepted,
+            ship_at=await asyncio.to_thread(self._ships, request),
+        )
 
     @activity.defn(name=Activity.CANCEL_FULFILLMENT)
     async def cancel(self, request: m.UndoRequest) -> m.Undone:
@@ -69,6 +75,12 @@ class NodeActivities:
             lines=part.lines,
         )
         return live, address
+
+    def _ships(self, request: m.SubmitRequest) -> datetime:
+        with self._c.db.read() as connection:
+            row, _part = fulfillments.load(connection, request.fulfillment_id)
+        holidays = holiday_dates(self._c.network.holidays, (request.at.year, request.at.year + 1))
+        return ship_at(request.at, self._c.network.node(row.node), holidays)
 
     def _external_id(self, request: m.UndoRequest) -> str:
         with self._c.db.write() as connection:

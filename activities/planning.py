@@ -208,7 +208,9 @@ class Planning:
             order = orders.load(connection, request.order_id)
             row, part = fulfillments.load(connection, request.fulfillment_id)
             facts = _only(order_facts(connection, order, self._c.network), part)
-            late = facts.promise_by and max(part.deliver_p90, request.at) - facts.promise_by
+            # what has not left by its ship time arrives so much later
+            delayed = max(request.at - part.ship_at, timedelta(0))
+            late = facts.promise_by and part.deliver_p90 + delayed - facts.promise_by
             snapshot = RerouteSnapshot(
                 now=request.at,
                 order=facts,

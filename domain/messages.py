@@ -362,8 +362,11 @@ class SubmitRequest(Keyed):
 
 
 class Submitted(Frozen):
+    """``ship_at``: when the node ships what is released now; approvals may have taken days."""
+
     external_id: str
     accepted: bool
+    ship_at: datetime | None = None
 
 
 class LabelRequest(Keyed):

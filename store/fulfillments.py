@@ -17,7 +17,10 @@ from store import tables as t
 from store.database import insert_new
 
 LIVE_ALLOCATIONS = ("reserved", "allocated", "released")
-_QUANTITY_OF = {"reserved": "allocated", "allocated": "allocated", "released": "released"}
+_QUANTITY_OF = {
+    "reserved": "allocated", "allocated": "allocated", "released": "released",
+    "consumed": "shipped",
+}  # fmt: skip
 
 
 def create(
@@ -167,12 +170,16 @@ def short_picked(
 ) -> tuple[int, int]:
     """Units that were not on the shelf leave the allocation and become open again.
 
+    A short pick that is told after the hand-over counts too: those units were taken off the
+    stock with the others, and only the line has to know that they never left.
+
     Returns units still in the fulfillment order, and units returned.
     """
     row, _plan = load(connection, fulfillment_id)
     missing = {q.line_id: q.quantity for q in short}
     left = returned = 0
-    for a in allocations(connection, fulfillment_id=fulfillment_id):
+    told = (*LIVE_ALLOCATIONS, "consumed")
+    for a in allocations(connection, fulfillment_id=fulfillment_id, statuses=told):
         lost = min(missing.get(a.line_id, 0), a.quantity)
         left += a.quantity - lost
         if not lost:
@@ -180,10 +187,11 @@ def short_picked(
         missing[a.line_id] -= lost
         returned += lost
         take = inventory.Take(sku=a.sku, node=a.node, quantity=lost)
-        inventory.missing(connection, take, row.order_id, f"{key}:{a.id}", at)
+        if a.status != "consumed":
+            inventory.missing(connection, take, row.order_id, f"{key}:{a.id}", at)
         source = _QUANTITY_OF[a.status]
         orders.shift(connection, row.order_id, a.line_id, lost, source, "open")
-        if lost == a.quantity:
+        if lost == a.quantity and a.status != "consumed":
             events.move(connection, "allocation", "unreserve", a.id, row.order_id, at)
         else:
             connection.execute(

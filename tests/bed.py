@@ -67,7 +67,8 @@ CHICAGO = Address(
 def example_network() -> Network:
     """The network of config/, its reservation short enough to see it expire."""
     path = ROOT / "config" / "network.yaml"
-    return parse_network(expand(path.read_text()), path.name)
+    network = parse_network(expand(path.read_text()), path.name)
+    return network.model_copy(update={"reservation_hours": 12, "dispatch_per_second": 50.0})
 
 
 @dataclass

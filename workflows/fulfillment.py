@@ -73,6 +73,7 @@ class Fulfillment:
         self.done = False
         self._short_recorded: set[str] = set()
         self._submitted = False
+        self._ship_at = ref.ship_at
         self._packed_seen = False
         self._unstoppable = False
         self._on_returned = on_returned
@@ -124,7 +125,7 @@ class Fulfillment:
         self.saga.add("cancel at node", self._cancel_at_node)
         fields = self.desk.fresh(Activity.SUBMIT, self.ref.id)
         endpoint = self.ref.fulfiller
-        await self.insist(
+        sent = await self.insist(
             lambda: self.desk.vendor(
                 Activity.SUBMIT,
                 m.SubmitRequest(**fields, connector=endpoint.connector, fulfillment_id=self.ref.id),
@@ -135,10 +136,11 @@ class Fulfillment:
             "release",
         )
         self._submitted = True
+        self._ship_at = max(self.ref.ship_at, sent.ship_at or self.ref.ship_at)
 
     async def _picked_and_packed(self) -> None:
         """Step 7: the node works; late, short and refused picks are dealt with."""
-        due = max(self.desk.now(), self.ref.ship_at) + PICK_WINDOW
+        due = max(self.desk.now(), self._ship_at) + PICK_WINDOW
         late: OpenCase | None = None
         attempts = 0
         while not self.facts & (GONE | {Fact.PACKED}):
@@ -165,7 +167,7 @@ class Fulfillment:
         if late is None:
             late = await self.review.open(
                 "pick_delayed",
-                f"{self.ref.node} has not packed what was due {self.ref.ship_at:%a %H:%M}",
+                f"{self.ref.node} has not packed what was due {self._ship_at:%a %H:%M}",
                 fulfillment_id=self.ref.id,
                 node=self.ref.node,
             )
@@ -244,7 +246,7 @@ class Fulfillment:
 
     async def _handed_over(self) -> None:
         """Step 8: the node says shipped, or the first scan, whichever is first."""
-        due = max(self.desk.now(), self.ref.ship_at) + HANDOVER_GRACE
+        due = max(self.desk.now(), self._ship_at) + HANDOVER_GRACE
         late: OpenCase | None = None
         while not self.facts & GONE:
             what = f"hand-over at {self.ref.node}"
@@ -314,6 +316,8 @@ class Fulfillment:
                 )
         if late is not None:
             await self.review.close(late, "it arrived, or was given up")
+        await self._look()  # what is committed but not yet signalled counts too
+        await self._record_short()
         await self._end_delivery()
 
     async def _end_delivery(self) -> None:
