@@ -28,7 +28,7 @@ from cli.stage import Simulation, Stage
 from cli.supervisor import Child, python
 from domain.clock import BusinessClock
 
-RATE = 3_600.0  # an hour a second: two or three minutes from shop to door
+RATE = 6_000.0  # 100 minutes a second: parcels travel for a minute
 LEFT_FOR_THE_PERSON = 3
 LONGEST = 900.0  # seconds; a demo that hangs says so and fails
 QUIET = 6.0  # seconds without change after which what waits is seen as waiting for people

@@ -2,7 +2,8 @@
 
 Service names are those that EasyPost publishes for UPS, FedEx and USPS. Prices are invented
 but of the right size: a base, a charge by billable pound and zone; zones are guessed from
-the distance between ZIP3 prefixes. Dimensional weight divides by 139, sides rounded up.
+the distance between ZIP3 prefixes. Dimensional weight divides by 139, sides rounded up; USPS
+divides by 166, and only over a cubic foot.
 """
 
 from __future__ import annotations
@@ -54,11 +55,15 @@ def zone(origin: str, destination: str) -> int:
     return next((found for limit, found in ZIP3_STEPS if apart < limit), 8)
 
 
-def billable_pounds(parcel: dict[str, Any]) -> int:
+def billable_pounds(parcel: dict[str, Any], carrier: str) -> int:
     """The larger of weight (ounces) and dimensional weight, up to the next pound."""
     actual = float(parcel.get("weight") or 0) / 16
     sides = [math.ceil(float(parcel.get(s) or 0) - 1e-5) for s in ("length", "width", "height")]
-    return max(1, math.ceil(max(actual, math.prod(sides) / 139) - 1e-5))
+    volume = math.prod(sides)
+    divisor = 166 if carrier == "USPS" else 139
+    # USPS looks at the volume only over a cubic foot
+    dimensional = 0.0 if carrier == "USPS" and volume <= 1_728 else volume / divisor
+    return max(1, math.ceil(max(actual, dimensional) - 1e-5))
 
 
 def price(service: Service, pounds: int, zone_: int, dice: Dice, subject: str) -> Decimal:

@@ -88,10 +88,10 @@ class EasyPost:
         zone_ = zone(
             str(asked["from_address"].get("zip") or ""), str(asked["to_address"].get("zip") or "")
         )
-        pounds = billable_pounds(asked["parcel"])
         subject = str(asked.get("reference") or key)
         rates: list[Json] = []
         for index, service in enumerate(SERVICES):
+            pounds = billable_pounds(asked["parcel"], service.carrier)
             amount = str(price(service, pounds, zone_, self.sim.dice, subject))
             days = transit_days(service, zone_)
             rates.append(

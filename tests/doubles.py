@@ -97,6 +97,8 @@ class CarrierDouble(Double):
             raise e.Refused(self.config.name, f"{parcel.service} refuses", "label_refused")
         if parcel.carrier in self.down:
             raise e.CarrierDown(self.config.name, f"{parcel.carrier} does not answer")
+        if max_minor is not None and self.price_minor > max_minor:
+            raise e.QuoteTooHigh(self.config.name, "too dear", self.price_minor)
         number = f"1Z{len(self.effects):06d}"
         label = Label(
             external_id=f"shp_{parcel.reference}", tracker_id=f"trk_{parcel.reference}",

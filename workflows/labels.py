@@ -122,7 +122,34 @@ class Labels:
             self._service, self._carrier = answer.service, answer.carrier
             self._ceiling = None
             return
+        if refused.trigger == "quote_deviation":
+            await self._ask_for_the_quote(refused, answer)
+            return
         await self._ask(refused, answer)
+
+    async def _ask_for_the_quote(self, refused: LabelRefused, answer: m.Rerouted) -> None:
+        """The carrier wants more than planned: somebody agrees, or it is planned again."""
+        f = self._f
+        action, entry = await f.review.ask(
+            "cost_approval",
+            answer.because,
+            or_until=lambda: bool(f.stop),
+            fulfillment_id=f.ref.id,
+            node=f.ref.node,
+            owner=answer.approver or "finance",
+            needs_approval=True,
+            shown={
+                "service": self._service,
+                "quote_minor": str(refused.quote_minor),
+                "planned_minor": str(answer.planned_minor),
+            },
+        )
+        await f.review.close(entry, f"{action or f.stop}")
+        if action == CaseAction.APPROVE:
+            self._ceiling = None
+        else:
+            f.stop = f.stop or "replan"
+        f.turn_back_if_stopped()
 
     async def _agreed(self, answer: m.Rerouted) -> bool:
         """Whether nobody has to approve the dearer service, or somebody did."""

@@ -10,6 +10,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from domain import messages as m
 from domain.cases import CaseAction, ExceptionCase
+from domain.fulfillment import Fact
 from store import tables as t
 from tests.bed import Bed
 
@@ -94,3 +95,18 @@ async def test_a_bad_signal_from_the_ui_has_no_effect(bed: Bed) -> None:
     assert bed.rows(t.exceptions, case.order_id)[0].ended_at is None
     await handle.signal("resolve_exception", bad.model_copy(update={"user": "dana"}))
     await bed.fulfilling(case.order_id)
+
+
+async def test_a_quote_far_over_the_plan_is_bought_only_when_finance_agrees(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    bed.easypost.price_minor = 9_900
+    incoming = bed.order("1", [("TENT", 1)])
+    handle = await bed.start(incoming)
+    (row,) = await bed.fulfilling(incoming.order.id)
+    await bed.tell(row.id, Fact.PACKED)
+    case = await bed.case(incoming.order.id, "cost_approval")
+    assert case.shown["quote_minor"] == "9900"
+    assert not bed.easypost.count("bought")
+    await bed.decide(case, CaseAction.APPROVE, "dana")
+    await bed.ship(incoming.order.id)
+    assert (await handle.result())["status"] == "completed"
