@@ -31,6 +31,7 @@ from activities.node import NodeActivities
 from activities.outward import CxActivities, OmsActivities, PaymentActivities
 from activities.planning import Planning
 from activities.progress import Progress
+from activities.retries import RetryCounter
 from activities.review import Review
 from activities.settings import Settings
 from connectors import ports
@@ -96,6 +97,7 @@ def build_workers(
             activities=vendor_activities(context, connector),
             max_task_queue_activities_per_second=rates[name],
             max_concurrent_activities=32,
+            interceptors=[RetryCounter(context.db)],
             graceful_shutdown_timeout=GRACE,
         )
         for name, connector in context.connectors.items()

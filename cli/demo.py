@@ -31,6 +31,7 @@ from domain.clock import BusinessClock
 RATE = 6_000.0  # 100 minutes a second: parcels travel for a minute
 LEFT_FOR_THE_PERSON = 3
 LONGEST = 900.0  # seconds; a demo that hangs says so and fails
+INTERRUPTED = 130
 QUIET = 6.0  # seconds without change after which what waits is seen as waiting for people
 
 
@@ -112,6 +113,9 @@ class Demo:
             picture = Portrait(session, exports, began, self.said)
             await self._watch(stage, picture)
             (self.home / "people.stop").touch()
+            if self.interrupted.is_set():
+                console.print("Interrupted before everything was at rest: not judged.")
+                return INTERRUPTED
             verdict = await asyncio.to_thread(self._judge, picture, monotonic() - began)
             self._show(verdict, picture, settings.ui, settings.namespace)
             if not self.o.leave and not self.interrupted.is_set():

@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection, func, select
 
+from activities.retries import SETTING
 from cli.session import Session, table
 from domain.cases import ExceptionCase
-from store import cases
+from store import cases, catalog
 from store import tables as t
 
 ENDED = ("completed", "cancelled", "rejected")
@@ -123,10 +124,7 @@ class Portrait:
     def retries(self) -> int:
         """Network attempts beyond the first, as the worker counted them."""
         with self._s.db.read() as connection:
-            found = connection.execute(
-                select(t.settings.c.value).where(t.settings.c.key == "retries")
-            ).scalar()
-        return int(found or 0)
+            return int(catalog.setting(connection, SETTING) or 0)
 
     def interesting(self) -> list[tuple[str, str]]:
         """The three orders with the most to see, and what each shows."""

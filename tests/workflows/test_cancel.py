@@ -7,10 +7,12 @@ import asyncio
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
+from activities.retries import SETTING
 from connectors import errors as e
 from domain import messages as m
 from domain.cases import CaseAction
 from domain.fulfillment import Fact
+from store import catalog
 from store import tables as t
 from tests.bed import Bed
 
@@ -61,6 +63,8 @@ async def test_cancel_during_the_submit_waits_for_its_outcome(bed: Bed) -> None:
     assert (await handle.result())["status"] == "cancelled"
     assert bed.tryton.live == {}
     assert reserved(bed) == 0
+    with bed.context.db.read() as connection:
+        assert int(catalog.setting(connection, SETTING) or 0) >= 2
 
 
 async def test_a_second_cancel_during_compensation_changes_nothing(bed: Bed) -> None:
