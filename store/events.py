@@ -10,19 +10,21 @@ from sqlalchemy import Connection, Table, insert, select, update
 
 from domain import states
 from store import tables as t
+from store.database import insert_new
 
 
 def append(connection: Connection, stream: str, name: str, at: datetime, **facts: Any) -> int:
     """Append an event to a stream. Returns its number; the first is 1."""
-    seq = connection.execute(
+    count = (
         update(t.streams)
         .where(t.streams.c.stream == stream)
         .values(seq=t.streams.c.seq + 1)
         .returning(t.streams.c.seq)
-    ).scalar()
-    if seq is None:
-        connection.execute(insert(t.streams).values(stream=stream, seq=1))
-        seq = 1
+    )
+    seq = connection.execute(count).scalar()
+    if seq is None:  # a new stream; another transaction may be opening it at this moment
+        insert_new(connection, t.streams, {"stream": stream, "seq": 0})
+        seq = connection.execute(count).scalar_one()
     connection.execute(
         insert(t.events).values(
             stream=stream,

@@ -23,13 +23,6 @@ from store.personal import Vault
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Database:
-    made = Database(f"sqlite:///{tmp_path / 'x.db'}")
-    made.create()
-    return made
-
-
 def test_streams_are_numbered_without_gaps_under_concurrency(db: Database) -> None:
     def append(number: int) -> None:
         with db.write() as connection:
