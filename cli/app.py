@@ -11,6 +11,7 @@ import typer
 from activities.logs import configure_logs
 from activities.settings import Settings
 from cli import cases, data, order
+from cli.attributes import register
 from cli.demo import demo
 from cli.init import init
 from cli.serve import up
@@ -45,6 +46,7 @@ app.add_typer(network, name="network")
 @app.command()
 def gateway(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8480,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     announce: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Webhook intake, pollers, dispatcher and signal relay.
@@ -53,7 +55,18 @@ def gateway(
     """
     configure_logs("gateway")
     with bad_input():
-        asyncio.run(serve(Settings.load(), port, announce))
+        asyncio.run(serve(Settings.load(), host, port, announce))
+
+
+@app.command()
+def attributes() -> None:
+    """Register our search attributes with the Temporal server; safe to repeat.
+
+    Example: MESHLINE_TEMPORAL=temporal:7233 meshline attributes
+    """
+    with bad_input():
+        added = asyncio.run(register(Settings.load()))
+    console.print(f"[green]✓[/] {len(added)} registered: {', '.join(added) or 'all were there'}")
 
 
 @app.command()

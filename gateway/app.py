@@ -114,15 +114,15 @@ async def _bounded(request: Request) -> bytes | None:
     return bytes(body)
 
 
-async def serve(settings: Settings, port: int, announce: bool) -> None:
-    """Run the gateway on loopback until it is told to stop."""
+async def serve(settings: Settings, host: str, port: int, announce: bool) -> None:
+    """Run the gateway until it is told to stop."""
     context = settings.context()
     client = await Client.connect(
         settings.temporal, namespace=settings.namespace, plugins=[meshline_plugin()]
     )
     with context.db.read() as connection:
         clock = catalog.clock(connection)
-    sock = socket.create_server(("127.0.0.1", port))
+    sock = socket.create_server((host, port))
     if announce:  # connections queue in the socket until the server takes them
         print(json.dumps({"listening": sock.getsockname()[1]}), flush=True)
     gateway = Gateway(context, Loops(context, client, clock))

@@ -1,0 +1,33 @@
+"""Search attributes on a Temporal server that we did not start ourselves."""
+
+from __future__ import annotations
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import (
+    AddSearchAttributesRequest,
+    ListSearchAttributesRequest,
+)
+from temporalio.client import Client
+
+from activities.settings import Settings
+from workflows.attributes import REGISTERED
+
+_TYPES = {
+    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+}
+
+
+async def register(settings: Settings) -> list[str]:
+    """Add what is missing in the namespace. Returns the names that were added."""
+    client = await Client.connect(settings.temporal, namespace=settings.namespace)
+    known = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=settings.namespace)
+    )
+    missing = {n: _TYPES[k] for n, k in REGISTERED.items() if n not in known.custom_attributes}
+    if missing:
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=settings.namespace, search_attributes=missing)
+        )
+    return sorted(missing)
