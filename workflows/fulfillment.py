@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.decision import CompensateTrigger
     from domain.fulfillment import Fact, Quantity, Tracking
 
+from workflows.delivery import Delivery
 from workflows.desk import Desk
 from workflows.labels import Labels
 from workflows.review import DoneByHand, GivenUp, OpenCase, Review
@@ -28,14 +29,12 @@ Answer = TypeVar("Answer")
 
 PICK_WINDOW = timedelta(hours=8)  # first look after the planned ship time's own slack
 HANDOVER_GRACE = timedelta(hours=30)
-DELIVERY_GRACE = timedelta(hours=24)
 GONE = frozenset(
     {
         Fact.SHIPPED, Fact.IN_TRANSIT, Fact.OUT_FOR_DELIVERY, Fact.DELIVERED,
         Fact.RETURNED_TO_SENDER, Fact.LOST,
     }
 )  # fmt: skip
-ENDED = frozenset({Fact.DELIVERED, Fact.RETURNED_TO_SENDER, Fact.LOST})
 REFUSED = frozenset({Fact.REJECTED, Fact.CANCELLED})
 
 
@@ -65,6 +64,7 @@ class Fulfillment:
         self.replanned = replanned
         self.saga = Saga()
         self.labels = Labels(self)
+        self.delivery = Delivery(self)
         self.facts: set[Fact] = set()
         self.short: dict[str, Quantity] = {}
         self.tracking: Tracking | None = None
@@ -76,7 +76,7 @@ class Fulfillment:
         self._ship_at = ref.ship_at
         self._packed_seen = False
         self._unstoppable = False
-        self._on_returned = on_returned
+        self.on_returned = on_returned
         self._on_labelled = on_labelled
         self._on_shipped = on_shipped
         self.saga.add("give back", self._give_back)
@@ -115,7 +115,7 @@ class Fulfillment:
             await self.labels.buy_all()
             self._on_labelled(self)
         await self._handed_over()
-        await self._delivered()
+        await self.delivery.follow()
 
     async def _release(self) -> None:
         """Step 6: send it to its node."""
@@ -151,9 +151,9 @@ class Fulfillment:
             await self.react()
             if self.facts & (GONE | {Fact.PACKED}):
                 break
-            if on_time and not self._decided(late):
+            if on_time and not self.decided(late):
                 continue
-            if not on_time and await self._look():
+            if not on_time and await self.look():
                 continue
             late, due, attempts = await self._late_pick(late, attempts)
         if late is not None:
@@ -202,7 +202,7 @@ class Fulfillment:
         self.turn_back_if_stopped()
         if self.facts & REFUSED and not self.facts & GONE:
             await self._rejected()
-        await self._record_short()
+        await self.record_short()
 
     async def _rejected(self) -> None:
         # A label that cannot be voided has been scanned, and a 3PL keeps an order that it
@@ -220,10 +220,10 @@ class Fulfillment:
             f"{self.ref.node} refused",
         )
         self.saga.forget()
-        await self._on_returned("node_rejected", self, self.ref.units)
+        await self.on_returned("node_rejected", self, self.ref.units)
         raise Stop
 
-    async def _record_short(self) -> None:
+    async def record_short(self) -> None:
         news = [q for q in self.short.values() if q.line_id not in self._short_recorded]
         if not news:
             return
@@ -239,7 +239,7 @@ class Fulfillment:
             f"short pick at {self.ref.node}",
         )
         if remaining.returned:
-            await self._on_returned("short_pick", self, remaining.returned)
+            await self.on_returned("short_pick", self, remaining.returned)
         if not remaining.units and not self.shipped:
             self.stop = self.stop or "nothing left"
             raise Stop
@@ -259,7 +259,7 @@ class Fulfillment:
                 if action in (CaseAction.REROUTE, CaseAction.CANCEL):
                     await self.review.close(late, f"{action} by a person")
                     self.stop = "cancel" if action == CaseAction.CANCEL else "replan"
-            elif not on_time and not await self._look():
+            elif not on_time and not await self.look():
                 late = late or await self.review.open(
                     "handover_delayed",
                     f"packed at {self.ref.node}, but the carrier has no scan",
@@ -275,7 +275,7 @@ class Fulfillment:
         if self.shipped:
             return
         self.shipped = True  # no way back from here: whoever asks now is refused
-        await self._record_short()
+        await self.record_short()
         await self.desk.store(
             Activity.HAND_OVER,
             m.HandOver(
@@ -288,79 +288,6 @@ class Fulfillment:
         )
         self.saga.forget()
         self._on_shipped(self)
-
-    async def _delivered(self) -> None:
-        """Step 9: track it to the door."""
-        # the way takes as long as was planned, from when it really left
-        planned = self.ref.deliver_by - self.ref.ship_at
-        due = max(self.desk.now() + planned, self.ref.deliver_by) + DELIVERY_GRACE
-        late: OpenCase | None = None
-        while not self.facts & ENDED:
-            on_time = await self.desk.until(
-                partial(self._ended, late),
-                due if late is None else None,
-                f"delivery by {self.ref.carrier_name}",
-                "customer_care",
-            )
-            await self._record_short()
-            if late is not None and late.resolution is not None:
-                if late.resolution.action in (CaseAction.RESOLVE, CaseAction.RETRY):
-                    self.facts.add(Fact.LOST)  # a person has given it up
-                late.resolution = None
-            elif not on_time and not await self._look():
-                late = await self.review.open(
-                    "delivery_delayed",
-                    f"promised by {self.ref.deliver_by:%a %d %b}, not delivered yet",
-                    fulfillment_id=self.ref.id,
-                    carrier=self.ref.carrier_name,
-                )
-        if late is not None:
-            await self.review.close(late, "it arrived, or was given up")
-        await self._look()  # what is committed but not yet signalled counts too
-        await self._record_short()
-        await self._end_delivery()
-
-    async def _end_delivery(self) -> None:
-        outcome = (
-            "deliver" if Fact.DELIVERED in self.facts
-            else "return" if Fact.RETURNED_TO_SENDER in self.facts
-            else "lose"
-        )  # fmt: skip
-        await self.desk.store(
-            Activity.END_DELIVERY,
-            m.DeliveryStep.model_validate(
-                {
-                    **self.desk.fresh(Activity.END_DELIVERY, self.ref.id),
-                    "fulfillment_id": self.ref.id,
-                    "outcome": outcome,
-                }
-            ),
-            m.Audited,
-            outcome,
-        )
-        if outcome != "deliver":
-            await self._astray("shipment_lost" if outcome == "lose" else "returned_to_sender")
-
-    async def _astray(self, kind: str) -> None:
-        """A parcel that will not arrive: customer care sends it again, or lets it be."""
-        action, entry = await self.review.ask(
-            kind,
-            f"the parcel from {self.ref.node} will not arrive",
-            or_until=lambda: False,
-            fulfillment_id=self.ref.id,
-            carrier=self.ref.carrier_name,
-        )
-        if action in (CaseAction.RETRY, CaseAction.REROUTE):
-            again = await self.desk.store(
-                Activity.RESHIP,
-                m.FulfillmentRequestKeyed(
-                    **self.desk.fresh(Activity.RESHIP, self.ref.id), fulfillment_id=self.ref.id
-                ),
-                m.Remaining,
-                "send it again",
-            )
-            await self._on_returned(None, self, again.returned)
-        await self.review.close(entry, f"{action}")
 
     # --- turning back -----------------------------------------------------------------------
 
@@ -424,7 +351,7 @@ class Fulfillment:
             "give the stock back",
         )
         if answer.returned:
-            await self._on_returned(None, self, answer.returned)
+            await self.on_returned(None, self, answer.returned)
         return ""
 
     # --- asking vendors ---------------------------------------------------------------------
@@ -462,23 +389,20 @@ class Fulfillment:
             self.facts & (GONE | REFUSED)
             or (Fact.PACKED in self.facts and not self._packed_seen)
             or (self.stop and not self._unstoppable)
-            or self._new_short()
+            or self.new_short()
         )
 
     def _woken(self, entry: OpenCase | None) -> bool:
-        return self._news() or self._decided(entry)
+        return self._news() or self.decided(entry)
 
-    def _ended(self, entry: OpenCase | None) -> bool:
-        return bool(self.facts & ENDED) or self._decided(entry) or self._new_short()
-
-    def _new_short(self) -> bool:
+    def new_short(self) -> bool:
         return any(line not in self._short_recorded for line in self.short)
 
     @staticmethod
-    def _decided(entry: OpenCase | None) -> bool:
+    def decided(entry: OpenCase | None) -> bool:
         return entry is not None and entry.resolution is not None
 
-    async def _look(self) -> bool:
+    async def look(self) -> bool:
         """Read the store before a deadline counts. True when it knew something new."""
         known = await self.desk.store(
             Activity.LOOK,
