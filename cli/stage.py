@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -72,25 +73,22 @@ class Stage:
             ),
         )
         self._keys()
-        await self._start_temporal()
         network = Settings.load().read_network()
+        self._tell(MESHLINE_GATEWAY_PORT=str(free_port()))
+        starts = [self._start_temporal()]
         if self.simulation is not None:
-            self._tell(MESHLINE_GATEWAY_PORT=str(free_port()))
-            await self._start_simulators(self.simulation, network)
+            starts.append(self._start_simulators(self.simulation, network))
+        await asyncio.gather(*starts)
         self._refuse_compressed_time_off_loopback()
         settings = Settings.load()
         self._store_clock(settings)
         settings.save(self.variables)
-        gateway_port = self.variables.get("MESHLINE_GATEWAY_PORT", "0")
-        gateway = await self.supervisor.start(
-            Child(
-                "gateway",
-                python(str(ROOT / "starter.py"), "gateway", "--port", gateway_port, "--announce"),
-                announces=True,
-            )
+        port = self.variables["MESHLINE_GATEWAY_PORT"]
+        command = python(str(ROOT / "starter.py"), "gateway", "--port", port, "--announce")
+        await asyncio.gather(
+            self.supervisor.start(Child("gateway", command, announces=True)),
+            self.supervisor.start(Child("worker", python(str(ROOT / "worker.py")))),
         )
-        gateway.argv = [a if a != "0" else str(gateway.port) for a in gateway.argv]
-        await self.supervisor.start(Child("worker", python(str(ROOT / "worker.py"))))
         return settings
 
     async def stop(self) -> None:
@@ -142,29 +140,36 @@ class Stage:
         self._tell(MESHLINE_TEMPORAL=f"127.0.0.1:{port}", MESHLINE_UI=f"http://127.0.0.1:{ui}")
 
     async def _start_simulators(self, simulation: Simulation, network: Network) -> None:
-        gateway = f"http://127.0.0.1:{self.variables['MESHLINE_GATEWAY_PORT']}/webhooks"
-        wall0 = str(self.clock.wall_epoch.timestamp())
         warehouses = [x for n in network.nodes if n.warehouse for x in ("--warehouse", n.warehouse)]
-        for vendor in VENDORS:
-            secret = self.variables.get(f"MESHLINE_{vendor.upper()}_WEBHOOK", "")
-            arguments = [
-                "-m", "simulators", vendor, "--port", "{port}",
-                "--data", str(self.home / "simulators"), "--exports", str(simulation.exports),
-                "--seed", str(simulation.seed), "--faults", simulation.faults,
-                "--clock-epoch", self.clock.epoch.isoformat(), "--clock-wall0", wall0,
-                "--clock-rate", str(self.clock.rate), "--webhook-url", gateway,
-            ]  # fmt: skip
-            if secret:
-                arguments += ["--webhook-secret", secret]
-            if vendor == "tryton":
-                arguments += warehouses
-            if vendor == "easypost":
-                arguments += ["--world", self.variables["MESHLINE_URL_TRYTON"]]
-                arguments += [x for o in simulation.outages for x in ("--outage", o)]
-            child = await self.supervisor.start(
-                Child(f"sim-{vendor}", python(*arguments), announces=True)
+        # the carrier asks the warehouse whether a parcel may be collected: it is started first
+        await self._start_vendor("tryton", simulation, warehouses)
+        world = ["--world", self.variables["MESHLINE_URL_TRYTON"]]
+        outages = [x for o in simulation.outages for x in ("--outage", o)]
+        more = {"easypost": world + outages}
+        await asyncio.gather(
+            *(
+                self._start_vendor(vendor, simulation, more.get(vendor, []))
+                for vendor in VENDORS
+                if vendor != "tryton"
             )
-            self._tell(**{f"MESHLINE_URL_{vendor.upper()}": f"http://127.0.0.1:{child.port}"})
+        )
+
+    async def _start_vendor(self, vendor: str, simulation: Simulation, more: Sequence[str]) -> None:
+        gateway = f"http://127.0.0.1:{self.variables['MESHLINE_GATEWAY_PORT']}/webhooks"
+        arguments = [
+            "-m", "simulators", vendor, "--port", "{port}",
+            "--data", str(self.home / "simulators"), "--exports", str(simulation.exports),
+            "--seed", str(simulation.seed), "--faults", simulation.faults,
+            "--clock-epoch", self.clock.epoch.isoformat(),
+            "--clock-wall0", str(self.clock.wall_epoch.timestamp()),
+            "--clock-rate", str(self.clock.rate), "--webhook-url", gateway, *more,
+        ]  # fmt: skip
+        if secret := self.variables.get(f"MESHLINE_{vendor.upper()}_WEBHOOK", ""):
+            arguments += ["--webhook-secret", secret]
+        child = await self.supervisor.start(
+            Child(f"sim-{vendor}", python(*arguments), announces=True)
+        )
+        self._tell(**{f"MESHLINE_URL_{vendor.upper()}": f"http://127.0.0.1:{child.port}"})
 
     def _refuse_compressed_time_off_loopback(self) -> None:
         """A fast clock against a real vendor would ask it for a year's work in an hour."""
