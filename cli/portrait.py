@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -43,6 +44,7 @@ class Portrait:
         self._state: tuple[Any, ...] = ()
         self._changed = monotonic()
         self._printed = 0.0
+        self._at_rest_since = inf
 
     def look(self) -> None:
         """Read the store once."""
@@ -66,7 +68,10 @@ class Portrait:
         open_cases = self.counts["cases"]
         # with cases open, people and timers still move things: give them longer
         patience = 1.0 if not open_cases else 4.0
-        self.settled_for = (now - self._changed) / patience if at_rest else 0.0
+        self._at_rest_since = min(self._at_rest_since, now) if at_rest else inf
+        quiet = (now - self._changed) / patience if at_rest else 0.0
+        # windows that pass while everything waits for people change nothing that matters
+        self.settled_for = max(quiet, (now - self._at_rest_since) / 5)
 
     def _waiting(self, connection: Connection) -> int:
         """Orders that have not ended and wait for no person."""
