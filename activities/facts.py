@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from activities.geography import centroid
 from domain.decision import LineFacts, NodeFacts, OrderFacts, RouteSnapshot, ServiceFacts
-from domain.network import Channel, Network, Node
-from domain.order import Order
+from domain.network import Channel, Network, Node, Service
+from domain.order import Order, pays_express
 from sourcing import great_circle_miles, holiday_dates, ship_at, zone_for_miles
 from store import catalog, fulfillments, inventory, orders
 
-EXPRESS_WORDS = ("express", "overnight", "next day", "2nd day", "2 day", "two-day", "priority")
 UNKNOWN_MILES = 2_500  # as if at the far coast: an unknown ZIP must not look cheap
 DEFAULT_CHANNEL = Channel(id="unmapped", source="unmapped")
 
@@ -50,7 +49,6 @@ def order_facts(
                 promotion=line.promotion,
             )
         )
-    method = order.shipping_method.lower()
     return OrderFacts(
         id=order.id,
         source=order.source,
@@ -62,7 +60,7 @@ def order_facts(
         residential=order.ship_to.residential,
         address_problems=order.ship_to.problems,
         shipping_method=order.shipping_method,
-        express_paid=any(word in method for word in EXPRESS_WORDS),
+        express_paid=pays_express(order.shipping_method),
         payment_status=order.payment.status,
         payment_mode=order.payment.mode,
         risk=order.risk,
@@ -97,14 +95,12 @@ def route_snapshot(
         only_node: re-rate at this node alone.
         ignore_stock: the stock is already this order's (a label is re-rated).
     """
-    open_lines = [x for x in facts.lines if x.quantity > 0 and x.requires_shipping]
-    skus = {x.sku for x in open_lines}
-    stock = inventory.available(connection, skus)
-    if ignore_stock:
-        wanted: dict[str, int] = {}
-        for x in open_lines:
-            wanted[x.sku] = wanted.get(x.sku, 0) + x.quantity
-        stock = {node.id: wanted for node in network.nodes}
+    wanted = facts.wanted()
+    stock = (
+        {node.id: wanted for node in network.nodes}
+        if ignore_stock
+        else inventory.available(connection, wanted)
+    )
     skip = set(excluded_nodes)
     nodes = [n for n in network.nodes if n.id not in skip and (not only_node or n.id == only_node)]
     holidays = holiday_dates(network.holidays, (now.year, now.year + 1))
@@ -123,27 +119,35 @@ def route_snapshot(
             for n in nodes
         ),
         services=tuple(
-            ServiceFacts(
-                id=s.id,
-                carrier=s.carrier,
-                service=s.code,
-                connector=s.connector,
-                queue=queues[s.connector],
-                express=s.express,
-                available=s.id not in refused,
-                card=s.card,
-                transit=s.transit,
-                nodes=tuple(n.id for n in nodes if not n.services or s.id in n.services),
-                delivers_saturday=s.delivers_saturday,
-            )
-            for s in network.services
+            _service_facts(x, nodes, queues, available=x.id not in refused)
+            for x in network.services
         ),
         rate_cards=tuple(
             network.card(name, now) for name in sorted({s.card for s in network.services})
         ),
         holidays=holidays,
-        promotions=tuple(sorted({x.promotion for x in open_lines if x.promotion})),
+        promotions=tuple(
+            sorted({x.promotion for x in facts.lines if x.promotion and x.sku in wanted})
+        ),
         generation=generation,
+    )
+
+
+def _service_facts(
+    service: Service, nodes: Sequence[Node], queues: dict[str, str], *, available: bool
+) -> ServiceFacts:
+    return ServiceFacts(
+        id=service.id,
+        carrier=service.carrier,
+        service=service.code,
+        connector=service.connector,
+        queue=queues[service.connector],
+        express=service.express,
+        available=available,
+        card=service.card,
+        transit=service.transit,
+        nodes=tuple(n.id for n in nodes if not n.services or service.id in n.services),
+        delivers_saturday=service.delivers_saturday,
     )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from activities.geography import us_address_problems
 from domain.network import Channel, Network
-from domain.order import Address, Destination, IncomingOrder
+from domain.order import Address, Destination, IncomingOrder, pays_express
 from store import orders
 from store.personal import Vault
 
@@ -55,9 +55,7 @@ class Intake:
     ) -> tuple[datetime | None, datetime | None]:
         if channel is None:
             return None, None
-        fast = any(
-            word in method.lower() for word in ("express", "overnight", "next day", "2nd day")
-        )
+        fast = pays_express(method)
         days = channel.express_days if fast else channel.sla_days
         return (
             business_days_after(placed_at, channel.ship_by_days, self._network.holidays),

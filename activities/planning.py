@@ -274,7 +274,7 @@ class Planning:
         def step(connection: Connection) -> m.Compensated:
             order = orders.load(connection, request.order_id)
             facts = order_facts(connection, order, self._c.network)
-            wanted = {x.sku: x.quantity for x in facts.lines if x.quantity > 0}
+            wanted = facts.wanted()
             stock = inventory.available(connection, wanted)
             elsewhere = sum(
                 min(units, sum(s.get(sku, 0) for n, s in stock.items() if n != request.node))
@@ -329,9 +329,7 @@ class Planning:
 
 def _held_elsewhere(connection: Connection, facts: OrderFacts, node: str) -> bool:
     """Whether another node could ship all of it."""
-    wanted: dict[str, int] = {}
-    for line in facts.lines:
-        wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
+    wanted = facts.wanted()
     stock = inventory.available(connection, wanted)
     return any(
         all(free.get(sku, 0) >= units for sku, units in wanted.items())

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from domain.base import Frozen
 from domain.cases import CaseAction, HoldReason
-from domain.fulfillment import FulfillmentPlan, Quantity
+from domain.fulfillment import FulfillmentPlan
 from domain.order import Role
 
 Point = Literal["hold", "route", "approve", "reroute", "compensate", "exception"]
@@ -70,6 +70,14 @@ class OrderFacts(Frozen):
     ship_by: datetime | None = None
     max_parcels: int = Field(default=3, ge=1)
     lines: tuple[LineFacts, ...]
+
+    def wanted(self) -> dict[str, int]:
+        """Units still to be planned, by SKU."""
+        units: dict[str, int] = {}
+        for line in self.lines:
+            if line.requires_shipping and line.quantity > 0:
+                units[line.sku] = units.get(line.sku, 0) + line.quantity
+        return units
 
 
 class TransitFacts(Frozen):
@@ -383,12 +391,3 @@ class Decision(Frozen):
     outcome: Outcome = Field(discriminator="point")
     hits: tuple[RuleHit, ...] = ()
     errors: tuple[str, ...] = ()
-
-
-def open_quantities(order: OrderFacts) -> tuple[Quantity, ...]:
-    """The lines still to be planned, as quantities."""
-    return tuple(
-        Quantity(line_id=line.line_id, sku=line.sku, quantity=line.quantity)
-        for line in order.lines
-        if line.requires_shipping and line.quantity > 0
-    )

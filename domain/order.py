@@ -134,3 +134,11 @@ class IncomingOrder(Frozen):
 def order_id(source: str, external_id: str) -> str:
     """The order's ID and workflow ID; the same input always gives the same one."""
     return f"order:{source}:{external_id}"
+
+
+_EXPRESS_WORDS = ("express", "overnight", "next day", "2nd day", "2 day", "two-day", "priority")
+
+
+def pays_express(shipping_method: str) -> bool:
+    """Whether the customer chose, and paid for, a fast service; by the method's name."""
+    return any(word in shipping_method.lower() for word in _EXPRESS_WORDS)
