@@ -53,7 +53,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         progress.hand_over, progress.end_delivery, progress.reship, progress.cancel_lines,
         progress.set_address, progress.finish,
         review.open_hold, review.end_hold, review.open_case, review.end_case,
-        review.escalate_case, review.authorize,
+        review.escalate_case, review.authorize, review.permit,
     ]  # fmt: skip
 
 

@@ -37,6 +37,7 @@ class Activity:
     END_CASE = "end_case"
     ESCALATE = "escalate_case"
     AUTHORIZE = "authorize"
+    PERMIT = "permit"
     CANCEL_LINES = "cancel_lines"
     SET_ADDRESS = "set_address"
     FINISH = "finish"

@@ -43,14 +43,10 @@ class Review:
         return self._c.db.once(request.key, Hold, step)
 
     @activity.defn(name=Activity.END_HOLD)
-    def end_hold(self, request: m.EndHold) -> m.Authorized:
-        """Release, reject or expire a hold; a person needs a role."""
+    def end_hold(self, request: m.EndHold) -> m.Audited:
+        """Release, reject or expire a hold."""
 
-        def step(connection: Connection) -> m.Authorized:
-            if request.user != "system" and not self._acts(request.user):
-                return m.Authorized(
-                    allowed=False, reason=f"{request.user} has no role that may act (users.yaml)"
-                )
+        def step(connection: Connection) -> m.Audited:
             cases.end_hold(
                 connection, request.hold_id, request.outcome, request.user, request.comment,
                 request.at,
@@ -59,9 +55,9 @@ class Review:
                 connection, request.order_id, request.at, request.user, f"hold_{request.outcome}",
                 hold=request.hold_id, comment=request.comment,
             )  # fmt: skip
-            return m.Authorized(allowed=True)
+            return m.Audited()
 
-        return self._c.db.once(request.key, m.Authorized, step)
+        return self._c.db.once(request.key, m.Audited, step)
 
     @activity.defn(name=Activity.OPEN_CASE)
     def open_case(self, request: m.OpenCase) -> m.OpenedCase:
@@ -165,19 +161,34 @@ class Review:
 
         return self._c.db.once(request.key, m.Authorized, step)
 
+    @activity.defn(name=Activity.PERMIT)
+    def permit(self, request: m.Permit) -> m.Authorized:
+        """May this person change the order at all? Audited either way."""
+
+        def step(connection: Connection) -> m.Authorized:
+            refusal = self._stranger(request.user)
+            action = f"ask_{request.deed}" if not refusal else "order_refused"
+            self._c.audit.append(
+                connection, request.order_id, request.at, request.user, action,
+                deed=request.deed, comment=request.comment, refusal=refusal,
+            )  # fmt: skip
+            return m.Authorized(allowed=not refusal, reason=refusal)
+
+        return self._c.db.once(request.key, m.Authorized, step)
+
     def _refusal(self, request: m.Authorize) -> str:
         wanted = request.resolution
-        roles = self._c.network.roles_of(wanted.user)
-        if not roles:
-            return f"{wanted.user} is not among the users of the network file"
-        if request.needs_approval and wanted.action in APPROVALS:
-            if wanted.user == request.requester:
-                return f"{wanted.user} caused this plan and may not approve it"
-            if request.owner not in roles:
-                return f"{wanted.user} does not hold the role {request.owner}"
-        elif not self._acts(wanted.user):
-            return f"{wanted.user} may only look"
+        if not (request.needs_approval and wanted.action in APPROVALS):
+            return self._stranger(wanted.user)
+        if wanted.user == request.requester:
+            return f"{wanted.user} caused this plan and may not approve it"
+        if request.owner not in self._c.network.roles_of(wanted.user):
+            return f"{wanted.user} does not hold the role {request.owner}"
         return ""
 
-    def _acts(self, user: str) -> bool:
-        return bool(set(self._c.network.roles_of(user)) - {"viewer"})
+    def _stranger(self, user: str) -> str:
+        """Why this user may not act at all, or nothing."""
+        roles = set(self._c.network.roles_of(user))
+        if not roles:
+            return f"{user} is not among the users of the network file"
+        return "" if roles - {"viewer"} else f"{user} may only look"

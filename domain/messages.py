@@ -314,6 +314,14 @@ class Authorize(Keyed):
     needs_approval: bool
 
 
+class Permit(Keyed):
+    """May this person change the order in this way? Asked before anything else is done."""
+
+    user: str
+    deed: Literal["cancel", "cancel_lines", "hold", "release", "reject", "set_address"]
+    comment: str = ""
+
+
 class Authorized(Frozen):
     allowed: bool
     reason: str = ""

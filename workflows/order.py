@@ -26,7 +26,7 @@ from workflows import attributes as a
 from workflows.desk import Desk
 from workflows.fulfillment import Fulfillment
 from workflows.paperwork import Paperwork
-from workflows.review import Review
+from workflows.review import Review, denied
 from workflows.sourcing import Sourcing
 
 
@@ -308,6 +308,9 @@ class OrderWorkflow:
     @workflow.update
     async def cancel(self, wanted: m.CancelOrder) -> m.Reply:
         """Cancel the order or some of its lines; what is with the carrier goes on."""
+        deed = "cancel_lines" if wanted.lines else "cancel"
+        await self._review.permit(wanted.user, deed, wanted.reason)
+        self._check_cancel(wanted)  # a parcel may have left in the meantime
         if wanted.lines:
             self._cancel_lines |= dict.fromkeys(wanted.lines, wanted)
             for f in self._in_work():
@@ -326,13 +329,10 @@ class OrderWorkflow:
             held = {line for f in active for line in f.ref.lines}
             left = {line for f in gone for line in f.ref.lines} - held
             if set(wanted.lines) & left and not self._sourcing.open_units:
-                raise ApplicationError(
-                    "these lines are with the carrier and cannot be cancelled", type="Denied"
-                )
+                raise denied("these lines are with the carrier and cannot be cancelled")
         elif gone and not active and not self._sourcing.open_units:
-            raise ApplicationError(
-                "the order is with the carrier and cannot be cancelled; take it back as a return",
-                type="Denied",
+            raise denied(
+                "the order is with the carrier and cannot be cancelled; take it back as a return"
             )
 
     def _spread_cancel(self) -> None:
@@ -346,17 +346,20 @@ class OrderWorkflow:
     @workflow.update
     async def release_hold(self, wanted: m.HoldRelease) -> m.Reply:
         """Release a hold, its reason does not hold this order again; or reject the order."""
+        await self._review.permit(wanted.user, wanted.outcome, wanted.comment)
+        self._check_hold(wanted)
         await self._review.end_hold(wanted.hold_id, wanted.outcome, wanted.user, wanted.comment)
         return m.Reply(status="done", message=f"{wanted.outcome} by {wanted.user}")
 
     @release_hold.validator
     def _check_hold(self, wanted: m.HoldRelease) -> None:
         if wanted.hold_id not in self._review.holds:
-            raise ApplicationError(f"hold {wanted.hold_id} is not active", type="Denied")
+            raise denied(f"hold {wanted.hold_id} is not active")
 
     @workflow.update
     async def place_hold(self, wanted: m.HoldPlace) -> m.Reply:
         """Hold the order by hand: nothing new is planned or released."""
+        await self._review.permit(wanted.user, "hold", wanted.reason)
         held = await self._review.hold(
             "manual", "fulfillment_ops", wanted.hours, f"{wanted.user}: {wanted.reason}"
         )
@@ -365,6 +368,8 @@ class OrderWorkflow:
     @workflow.update
     async def change_address(self, wanted: m.AddressChange) -> m.Reply:
         """Use another sealed address; holds for the old one are looked at again."""
+        await self._review.permit(wanted.user, "set_address")
+        self._check_address(wanted)
         await self._desk.store(
             Activity.SET_ADDRESS,
             m.SetAddress(
@@ -383,6 +388,4 @@ class OrderWorkflow:
     @change_address.validator
     def _check_address(self, wanted: m.AddressChange) -> None:
         if self._fulfillments:
-            raise ApplicationError(
-                "it is released to a node already; cancel it there first", type="Denied"
-            )
+            raise denied("it is released to a node already; cancel it there first")

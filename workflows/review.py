@@ -208,12 +208,12 @@ class Review:
         """
         entry = self.cases.get(wanted.case_id)
         if entry is None or entry.ended or entry.resolution is not None:
-            raise _denied(f"exception {wanted.case_id} is not open any more. List again")
+            raise denied(f"exception {wanted.case_id} is not open any more. List again")
         if wanted.action not in entry.case.actions:
             allowed = ", ".join(entry.case.actions)
-            raise _denied(f"{wanted.action} is not possible here. Possible: {allowed}")
+            raise denied(f"{wanted.action} is not possible here. Possible: {allowed}")
         if wanted.shown_hash != entry.case.shown_hash:
-            raise _denied("what was shown has changed since. Look at it again, then decide")
+            raise denied("what was shown has changed since. Look at it again, then decide")
 
     async def act(self, wanted: m.Resolution) -> m.Reply:
         """Carry out a person's decision: the first activity checks role and four eyes."""
@@ -233,13 +233,30 @@ class Review:
                 f"{wanted.action} by {wanted.user}",
             )
             if not allowed.allowed:
-                raise _denied(allowed.reason)
+                raise denied(allowed.reason)
             if wanted.action == CaseAction.ACK:
                 return m.Reply(status="done", message=f"acknowledged by {wanted.user}")
             if entry.ended:
-                raise _denied("it resolved itself in the meantime")
+                raise denied("it resolved itself in the meantime")
             entry.resolution = wanted
             return m.Reply(status="done", message=f"{wanted.action} by {wanted.user}")
+
+    async def permit(self, user: str, deed: str, comment: str = "") -> None:
+        """Ask whether a person may change the order in this way.
+
+        Raises:
+            ApplicationError: saying why not.
+        """
+        answer = await self._desk.store(
+            Activity.PERMIT,
+            m.Permit.model_validate(
+                {**self._desk.fresh("permit"), "user": user, "deed": deed, "comment": comment}
+            ),
+            m.Authorized,
+            f"{deed} by {user}",
+        )
+        if not answer.allowed:
+            raise denied(answer.reason)
 
     # --- holds ------------------------------------------------------------------------------
 
@@ -270,12 +287,8 @@ class Review:
         self, hold_id: str, outcome: str, user: str = "system", comment: str = "",
         *, waive: bool = True,
     ) -> None:  # fmt: skip
-        """Release, reject or expire a hold. A waived reason does not hold the order again.
-
-        Raises:
-            ApplicationError: the user may not.
-        """
-        answer = await self._desk.store(
+        """Release, reject or expire a hold. A waived reason does not hold the order again."""
+        await self._desk.store(
             Activity.END_HOLD,
             m.EndHold.model_validate(
                 {
@@ -286,11 +299,9 @@ class Review:
                     "comment": comment,
                 }
             ),
-            m.Authorized,
+            m.Audited,
             f"{outcome} hold",
         )
-        if not answer.allowed:
-            raise _denied(answer.reason)
         held = self.holds.pop(hold_id, None)
         if held is not None and outcome == "release" and waive:
             self.waived.add(held.reason.value)
@@ -340,5 +351,6 @@ class Review:
             workflow.logger.warning("ticket not sent", extra={"reason": error.kind})
 
 
-def _denied(message: str) -> ApplicationError:
+def denied(message: str) -> ApplicationError:
+    """An answer to a person: what they asked for is not possible, and why."""
     return ApplicationError(message, type=ErrorType.DENIED, non_retryable=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 from temporalio.client import WorkflowUpdateFailedError
 
 from connectors import errors as e
@@ -65,18 +66,37 @@ async def test_an_order_whose_hold_is_rejected_is_rejected(bed: Bed) -> None:
     assert bed.medusa.count("cancelled") == 1
 
 
-async def test_a_viewer_may_not_release_a_hold(bed: Bed) -> None:
+@pytest.mark.parametrize("user", ["vic", "nobody", "system", "temporal"])
+async def test_who_has_no_role_that_acts_changes_nothing(bed: Bed, user: str) -> None:
     bed.stock("TENT", dc_central=5)
     incoming = bed.order("1", [("TENT", 1)], risk="high")
+    order = incoming.order.id
     handle = await bed.start(incoming)
-    hold = await held(bed, incoming.order.id)
-    with pytest.raises(WorkflowUpdateFailedError) as refused:
-        await handle.execute_update(
-            "release_hold",
-            m.HoldRelease(hold_id=hold.id, user="vic"),  # type: ignore[attr-defined]
-        )
-    assert "no role" in str(refused.value.cause)
-    assert bed.rows(t.holds, incoming.order.id)[0].status == "active"
+    hold = await held(bed, order)
+    asked: list[tuple[str, object]] = [
+        ("release_hold", m.HoldRelease(hold_id=hold.id, user=user)),  # type: ignore[attr-defined]
+        ("place_hold", m.HoldPlace(user=user, reason="wait")),
+        ("change_address", m.AddressChange(user=user, address_ref="another")),
+        ("cancel", m.CancelOrder(user=user, lines=("1",))),
+        ("cancel", m.CancelOrder(user=user)),
+    ]
+    for update, wanted in asked:
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(update, wanted)
+        assert user in str(refused.value.cause)
+    assert bed.status(order) == "received"
+    assert [(h.id, h.status) for h in bed.rows(t.holds, order)] == [(hold.id, "active")]  # type: ignore[attr-defined]
+    refusals = [r for r in audited(bed, order) if r == "order_refused"]
+    assert len(refusals) == len(asked)
+    await handle.execute_update("cancel", m.CancelOrder(user="casey"))
+    assert (await handle.result())["status"] == "cancelled"
+    assert audited(bed, order).count("ask_cancel") == 1
+
+
+def audited(bed: Bed, order: str) -> list[str]:
+    with bed.context.db.read() as connection:
+        rows = connection.execute(select(t.audit).where(t.audit.c.subject == order))
+        return [str(r.action) for r in rows]
 
 
 async def test_an_unknown_sku_is_held_not_dropped(bed: Bed) -> None:
