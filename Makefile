@@ -7,7 +7,7 @@ ARGS ?=
 STAMP := $(VENV)/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format goldens bench clean
+.PHONY: help setup demo up test check format goldens bench campaign clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,7 +20,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing the locked packages into $(VENV) (about half a minute the first time)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q domain sourcing policies connectors store activities workflows gateway cli simulators || true
+	@$(BIN)/python -m compileall -q domain sourcing policies connectors store activities workflows gateway cli simulators bench worker.py starter.py || true
 	@touch $@
 
 demo: setup ## run the example orders through everything: make demo ARGS="--orders 80 --exit"
@@ -45,8 +45,13 @@ format: setup ## let ruff format the code
 goldens: setup ## record the golden histories anew (a replay-visible change)
 	@$(BIN)/python -m tests.replay.record
 
-bench: setup ## count Actions and events of an order per scenario
+bench: setup ## Actions and events of an order, throughput against a bare workflow, the import
 	@$(BIN)/python -m bench.budget 2>/dev/null
+	@$(BIN)/python -m bench.throughput
+	@$(BIN)/python -m bench.importing
+
+campaign: setup ## storms and kills at full size, with the report in docs/campaign.md (hours)
+	@$(BIN)/python -m bench.campaign $(ARGS)
 
 clean: ## remove everything that the verbs created here
 	rm -rf $(VENV) .meshline .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 from temporalio import activity
 
 from activities.context import Context
@@ -123,12 +123,11 @@ class PaymentActivities:
     def _due(self, request: m.CaptureRequest) -> tuple[str, int, str]:
         with self._c.db.read() as connection:
             order = orders.load(connection, request.order_id)
-            payment = connection.execute(
-                select(t.payments).where(t.payments.c.order_id == request.order_id)
-            ).one()
+            payment = orders.payment(connection, request.order_id)
             cancelled = {
                 r.line_id: r.cancelled for r in orders.line_rows(connection, request.order_id)
             }
+        assert payment is not None  # the workflow captures only where there is one
         due = min(amount_due(order, cancelled), payment.authorized_minor)
         return payment.reference, due, order.currency
 

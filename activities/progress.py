@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 from temporalio import activity
 
 from activities.context import Context
@@ -221,7 +221,7 @@ def _left(connection: Connection, order_id: str) -> m.LinesLeft:
 
 def _overcaptured(connection: Connection, order_id: str) -> int:
     """What was captured over what the order owes now, less what was refunded."""
-    paid = connection.execute(select(t.payments).where(t.payments.c.order_id == order_id)).first()
+    paid = orders.payment(connection, order_id)
     if paid is None or not paid.captured_minor:
         return 0
     cancelled = {r.line_id: r.cancelled for r in orders.line_rows(connection, order_id)}

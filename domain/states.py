@@ -5,6 +5,8 @@ A state that no transition reaches does not exist; a test holds both directions.
 
 from __future__ import annotations
 
+from functools import cache
+
 from domain.base import Frozen
 
 EVENT_PREFIX = "meshline."
@@ -188,6 +190,7 @@ def apply(kind: str, name: str, state: dict[str, str]) -> tuple[dict[str, str], 
     return {f: new for f, (_old, new) in transition.changes.items()}, transition.event
 
 
+@cache
 def all_events() -> frozenset[str]:
     """Every event name that may stand in the log."""
     moved = {t.event for table in TRANSITIONS.values() for t in table.values()}

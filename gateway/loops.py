@@ -143,7 +143,7 @@ class Loops:
         try:
             await self._client.start_workflow(
                 OrderWorkflow.run,
-                self._input(row),
+                self.order_start(row),
                 id=row.id,
                 task_queue=MAIN_QUEUE,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -154,7 +154,8 @@ class Loops:
         except WorkflowAlreadyStartedError:
             log.info("already started", order=row.id)
 
-    def _input(self, row: Any) -> m.OrderStart:
+    def order_start(self, row: Any) -> m.OrderStart:
+        """The workflow's input for a row of orders."""
         network = self._c.network
         channel = network.channel(row.channel)
 

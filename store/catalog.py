@@ -6,13 +6,15 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select
 
 from domain.base import Problem
 from domain.clock import BusinessClock
 from domain.order import Item
 from store import tables as t
 from store.database import insert_new
+
+_ITEMS = select(t.items).where(t.items.c.sku.in_(bindparam("skus", expanding=True)))
 
 
 def put_items(connection: Connection, items: Iterable[Item]) -> int:
@@ -25,7 +27,7 @@ def put_items(connection: Connection, items: Iterable[Item]) -> int:
 
 def get_items(connection: Connection, skus: Iterable[str]) -> dict[str, Item]:
     """The known ones among SKUs."""
-    rows = connection.execute(select(t.items).where(t.items.c.sku.in_(list(skus))))
+    rows = connection.execute(_ITEMS, {"skus": list(skus)})
     return {r.sku: Item.model_validate_json(r.body) for r in rows}
 
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Insert,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    insert,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store import tables as t
@@ -16,6 +27,8 @@ from store import tables as t
 BUSY_TIMEOUT_MS = 10_000
 
 Answer = TypeVar("Answer", bound=BaseModel)
+
+_RESULT = select(t.results.c.result).where(t.results.c.key == bindparam("of"))
 
 
 class Database:
@@ -53,13 +66,12 @@ class Database:
     def once(self, key: str, kind: type[Answer], step: Callable[[Connection], Answer]) -> Answer:
         """Run a step under a key in one transaction; a repeat returns the recorded answer."""
         with self.write() as connection:
-            found = connection.execute(
-                select(t.results.c.result).where(t.results.c.key == key)
-            ).scalar()
+            found = connection.execute(_RESULT, {"of": key}).scalar()
             if found is not None:
                 return kind.model_validate_json(found)
             answer = step(connection)
-            connection.execute(insert(t.results).values(key=key, result=answer.model_dump_json()))
+            result = answer.model_dump_json()
+            connection.execute(insert_into(t.results), {"key": key, "result": result})
             return answer
 
     def close(self) -> None:
@@ -68,9 +80,24 @@ class Database:
 
 def insert_new(connection: Connection, into: Table, values: dict[str, Any]) -> bool:
     """Insert a row unless its primary key exists. Returns whether it was new."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(into).values(**values).on_conflict_do_nothing()
-    return bool(connection.execute(statement).rowcount)
+    statement = _insert_new(connection.dialect.name, into)
+    return bool(connection.execute(statement, values).rowcount)
+
+
+@cache
+def insert_into(table: Table) -> Insert:
+    """The INSERT of a table. Statements are built once: building one costs more than running it."""
+    return insert(table)
+
+
+@cache
+def _insert_new(dialect: str, table: Table) -> Insert:
+    return upsert(dialect, table).on_conflict_do_nothing()
+
+
+def upsert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that can say what a conflict does, in the dialect's own words."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def _engine(url: str) -> Engine:

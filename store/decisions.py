@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from domain.decision import Decision, Plan, RouteOutcome, Snapshot
 from store import events
 from store import tables as t
 from store.database import insert_new
+
+_DECISION = select(t.decisions.c.decision).where(t.decisions.c.id == bindparam("of"))
 
 
 def record(
@@ -40,9 +42,7 @@ def load(connection: Connection, decision_id: str) -> Decision:
     Raises:
         LookupError: there is none of that ID.
     """
-    body = connection.execute(
-        select(t.decisions.c.decision).where(t.decisions.c.id == decision_id)
-    ).scalar()
+    body = connection.execute(_DECISION, {"of": decision_id}).scalar()
     if body is None:
         raise LookupError(f"decision {decision_id!r} does not exist")
     return Decision.model_validate_json(body)

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Executable, Row, Select, Table, Update, bindparam, select, update
 
 from domain import states
 from store import tables as t
-from store.database import insert_new
+from store.database import insert_into, upsert
 
 
-def append(connection: Connection, stream: str, name: str, at: datetime, **facts: Any) -> int:
-    """Append an event to a stream. Returns its number; the first is 1."""
-    count = (
-        update(t.streams)
-        .where(t.streams.c.stream == stream)
-        .values(seq=t.streams.c.seq + 1)
-        .returning(t.streams.c.seq)
-    )
-    seq = connection.execute(count).scalar()
-    if seq is None:  # a new stream; another transaction may be opening it at this moment
-        insert_new(connection, t.streams, {"stream": stream, "seq": 0})
-        seq = connection.execute(count).scalar_one()
+def append(connection: Connection, stream: str, name: str, at: datetime, **facts: Any) -> None:
+    """Append an event to a stream."""
+    append_all(connection, stream, [(name, facts)], at)
+
+
+def append_all(
+    connection: Connection, stream: str, news: Sequence[tuple[str, dict[str, Any]]], at: datetime
+) -> None:
+    """Append events, each a name and its facts, to a stream; the first number of all is 1."""
+    if not news:
+        return
+    last = connection.execute(
+        _count(connection.dialect.name), {"stream": stream, "seq": len(news), "more": len(news)}
+    ).scalar_one()
     connection.execute(
-        insert(t.events).values(
-            stream=stream,
-            seq=seq,
-            type=states.event_type(name),
-            at=at,
-            data=orjson.dumps(facts).decode(),
-        )
-    )
-    return int(seq)
+        insert_into(t.events),
+        [
+            {
+                "stream": stream, "seq": seq, "type": states.event_type(name), "at": at,
+                "data": orjson.dumps(facts).decode(),
+            }
+            for seq, (name, facts) in enumerate(news, int(last) - len(news) + 1)
+        ],
+    )  # fmt: skip
 
 
 def move(
@@ -54,16 +58,40 @@ def move(
         domain.states.IllegalTransition: the row's state does not allow it.
         LookupError: there is no such row.
     """
-    table = _TABLES[kind]
-    fields = list(states.TRANSITIONS[kind][name].changes)
-    row = connection.execute(
-        select(*(table.c[f] for f in fields)).where(table.c.id == row_id)
-    ).first()
+    row = connection.execute(_state(kind, name), {"of": row_id}).first()
     if row is None:
         raise LookupError(f"{kind} {row_id!r} does not exist")
-    new, event_name = states.apply(kind, name, dict(row._mapping))
-    connection.execute(update(table).where(table.c.id == row_id).values(**new, **(changes or {})))
-    append(connection, stream, event_name, at, id=row_id, **facts)
+    move_all(connection, kind, name, [row], stream, at, changes=changes, **facts)
+
+
+def move_all(
+    connection: Connection,
+    kind: str,
+    name: str,
+    rows: Sequence[Row[Any]],
+    stream: str,
+    at: datetime,
+    *,
+    changes: dict[str, Any] | None = None,
+    **facts: Any,
+) -> None:
+    """The same transition of several rows, which this transaction has just read.
+
+    Raises:
+        domain.states.IllegalTransition: a row's state does not allow it; none is moved.
+    """
+    if not rows:
+        return
+    updates, news = [], []
+    for row in rows:
+        state = row._mapping
+        old = {field: state[field] for field in states.TRANSITIONS[kind][name].changes}
+        new, event = states.apply(kind, name, old)
+        values = {**new, **(changes or {})}
+        updates.append({"of": row.id, **{f"new_{f}": v for f, v in values.items()}})
+        news.append((event, {"id": row.id, **facts}))
+    connection.execute(_update(kind, tuple(values)), updates)
+    append_all(connection, stream, news, at)
 
 
 def history(connection: Connection, stream: str) -> list[dict[str, Any]]:
@@ -82,3 +110,29 @@ _TABLES: dict[str, Table] = {
     "hold": t.holds,
     "exception": t.exceptions,
 }
+
+
+@cache
+def _count(dialect: str) -> Executable:
+    """Count a stream on, or open it; the counter's row is the stream's lock."""
+    count = upsert(dialect, t.streams).on_conflict_do_update(
+        index_elements=["stream"], set_={"seq": t.streams.c.seq + bindparam("more")}
+    )
+    return count.returning(t.streams.c.seq)
+
+
+@cache
+def _state(kind: str, name: str) -> Select[Any]:
+    table = _TABLES[kind]
+    fields = [table.c[f] for f in states.TRANSITIONS[kind][name].changes]
+    return select(table.c.id, *fields).where(table.c.id == bindparam("of"))
+
+
+@cache
+def _update(kind: str, fields: tuple[str, ...]) -> Update:
+    table = _TABLES[kind]
+    return (
+        update(table)
+        .where(table.c.id == bindparam("of"))
+        .values({f: bindparam(f"new_{f}") for f in fields})
+    )

@@ -4,23 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, select, tuple_, update
 from sqlalchemy.engine import Row
 
 from domain.decision import Plan
 from domain.fulfillment import Fact, FulfillmentPlan, Quantity, Tracking
 from store import events, inventory, orders
 from store import tables as t
-from store.database import insert_new
+from store.database import insert_into, insert_new
 
 LIVE_ALLOCATIONS = ("reserved", "allocated", "released")
 _QUANTITY_OF = {
     "reserved": "allocated", "allocated": "allocated", "released": "released",
     "consumed": "shipped",
 }  # fmt: skip
+
+
+_ROW = select(t.fulfillments).where(t.fulfillments.c.id == bindparam("of"))
+_SHIPMENTS = (
+    select(t.shipments)
+    .where(t.shipments.c.fulfillment_id == bindparam("of"))
+    .order_by(t.shipments.c.id)
+)
+
+_SHIPPING = (
+    select(t.fulfillments.c.node, func.count())
+    .where(
+        tuple_(t.fulfillments.c.node, t.fulfillments.c.ship_day).in_(
+            bindparam("days", expanding=True)
+        ),
+        t.fulfillments.c.status != "cancelled",
+    )
+    .group_by(t.fulfillments.c.node)
+)
+
+
+@cache
+def _allocations(of: str) -> Select[Any]:
+    held = t.allocations.c
+    return (
+        select(t.allocations)
+        .where(held[of] == bindparam("of"), held.status.in_(bindparam("statuses", expanding=True)))
+        .order_by(held.id)
+    )
 
 
 def create(
@@ -43,13 +73,15 @@ def create(
     for number, part in enumerate(plan.fulfillments, start=1):
         fulfillment_id = f"{order_id}/g{generation}f{number}"
         connection.execute(
-            insert(t.fulfillments).values(
-                id=fulfillment_id, order_id=order_id, node=part.node, connector=part.connector,
-                ship_day=part.ship_at.date().isoformat(), status="open",
-                request_status="unsubmitted", stage="", external_id="", decision_id=decision_id,
-                generation=generation, plan=part.model_dump_json(), facts="", short="[]",
-                tracking="", confirmed="", updated_at=at,
-            )
+            insert_into(t.fulfillments),
+            {
+                "id": fulfillment_id, "order_id": order_id, "node": part.node,
+                "connector": part.connector, "ship_day": part.ship_at.date().isoformat(),
+                "status": "open", "request_status": "unsubmitted", "stage": "",
+                "external_id": "", "decision_id": decision_id, "generation": generation,
+                "plan": part.model_dump_json(), "facts": "", "short": "[]", "tracking": "",
+                "confirmed": "", "updated_at": at,
+            },
         )  # fmt: skip
         events.append(
             connection, order_id, "fulfillment.planned", at,
@@ -66,28 +98,40 @@ def _allocate(
     connection: Connection, order_id: str, fulfillment_id: str, part: FulfillmentPlan,
     expires_at: datetime, at: datetime,
 ) -> None:  # fmt: skip
-    for position, q in enumerate(part.lines):
-        allocation_id = f"{fulfillment_id}/a{position}"
-        connection.execute(
-            insert(t.allocations).values(
-                id=allocation_id, order_id=order_id, line_id=q.line_id,
-                fulfillment_id=fulfillment_id, sku=q.sku, node=part.node, quantity=q.quantity,
-                status="reserved", expires_at=expires_at,
-            )
-        )  # fmt: skip
+    ids = [f"{fulfillment_id}/a{position}" for position in range(len(part.lines))]
+    connection.execute(
+        insert_into(t.allocations),
+        [
+            {
+                "id": allocation_id, "order_id": order_id, "line_id": q.line_id,
+                "fulfillment_id": fulfillment_id, "sku": q.sku, "node": part.node,
+                "quantity": q.quantity, "status": "reserved", "expires_at": expires_at,
+            }
+            for allocation_id, q in zip(ids, part.lines, strict=True)
+        ],
+    )  # fmt: skip
+    for q in part.lines:
         orders.shift(connection, order_id, q.line_id, q.quantity, "open", "allocated")
-        events.append(
-            connection, order_id, "inventory.reserved", at,
-            id=allocation_id, sku=q.sku, node=part.node, quantity=q.quantity,
-        )  # fmt: skip
+    events.append_all(
+        connection,
+        order_id,
+        [
+            (
+                "inventory.reserved",
+                {"id": allocation_id, "sku": q.sku, "node": part.node, "quantity": q.quantity},
+            )
+            for allocation_id, q in zip(ids, part.lines, strict=True)
+        ],
+        at,
+    )
 
 
 def make_firm(connection: Connection, order_id: str, at: datetime) -> None:
     """Nobody has to agree any more: the order's reservations stop expiring."""
-    for a in allocations(connection, order_id=order_id, statuses=("reserved",)):
-        events.move(
-            connection, "allocation", "allocate", a.id, order_id, at, changes={"expires_at": None}
-        )
+    held = allocations(connection, order_id=order_id, statuses=("reserved",))
+    events.move_all(
+        connection, "allocation", "allocate", held, order_id, at, changes={"expires_at": None}
+    )
 
 
 def load(connection: Connection, fulfillment_id: str) -> tuple[Row[Any], FulfillmentPlan]:
@@ -96,9 +140,7 @@ def load(connection: Connection, fulfillment_id: str) -> tuple[Row[Any], Fulfill
     Raises:
         LookupError: there is none of that ID.
     """
-    row = connection.execute(
-        select(t.fulfillments).where(t.fulfillments.c.id == fulfillment_id)
-    ).first()
+    row = connection.execute(_ROW, {"of": fulfillment_id}).first()
     if row is None:
         raise LookupError(f"fulfillment order {fulfillment_id!r} does not exist")
     return row, FulfillmentPlan.model_validate_json(row.plan)
@@ -109,18 +151,9 @@ def allocations(
     statuses: Sequence[str] = LIVE_ALLOCATIONS,
 ) -> list[Row[Any]]:  # fmt: skip
     """Live allocations of an order or of one fulfillment order."""
-    where = (
-        t.allocations.c.fulfillment_id == fulfillment_id
-        if fulfillment_id
-        else t.allocations.c.order_id == order_id
-    )
-    return list(
-        connection.execute(
-            select(t.allocations)
-            .where(where, t.allocations.c.status.in_(statuses))
-            .order_by(t.allocations.c.id)
-        )
-    )
+    statement = _allocations("fulfillment_id" if fulfillment_id else "order_id")
+    wanted = {"of": fulfillment_id or order_id, "statuses": list(statuses)}
+    return list(connection.execute(statement, wanted))
 
 
 def submitted(
@@ -143,8 +176,9 @@ def submitted(
     )  # fmt: skip
     if accepted:
         events.move(connection, "fulfillment_order", "accept", fulfillment_id, row.order_id, at)
-    for a in allocations(connection, fulfillment_id=fulfillment_id, statuses=("allocated",)):
-        events.move(connection, "allocation", "release", a.id, row.order_id, at)
+    held = allocations(connection, fulfillment_id=fulfillment_id, statuses=("allocated",))
+    events.move_all(connection, "allocation", "release", held, row.order_id, at)
+    for a in held:
         orders.shift(connection, row.order_id, a.line_id, a.quantity, "allocated", "released")
 
 
@@ -205,25 +239,18 @@ def short_picked(
 def consumed(connection: Connection, fulfillment_id: str, key: str, at: datetime) -> int:
     """The parcels have left: stock, allocations and lines follow."""
     row, _plan = load(connection, fulfillment_id)
-    units = 0
-    for a in allocations(connection, fulfillment_id=fulfillment_id, statuses=("released",)):
+    sent = allocations(connection, fulfillment_id=fulfillment_id, statuses=("released",))
+    for a in sent:
         take = inventory.Take(sku=a.sku, node=a.node, quantity=a.quantity)
         inventory.consume(connection, take, row.order_id, f"{key}:{a.id}", at)
-        events.move(connection, "allocation", "consume", a.id, row.order_id, at)
         orders.shift(connection, row.order_id, a.line_id, a.quantity, "released", "shipped")
-        units += a.quantity
-    return units
+    events.move_all(connection, "allocation", "consume", sent, row.order_id, at)
+    return sum(a.quantity for a in sent)
 
 
 def shipments(connection: Connection, fulfillment_id: str) -> list[Row[Any]]:
     """The shipments of a fulfillment order, voided ones included."""
-    return list(
-        connection.execute(
-            select(t.shipments)
-            .where(t.shipments.c.fulfillment_id == fulfillment_id)
-            .order_by(t.shipments.c.id)
-        )
-    )
+    return list(connection.execute(_SHIPMENTS, {"of": fulfillment_id}))
 
 
 def add_shipment(
@@ -272,15 +299,5 @@ def facts_of(row: Row[Any]) -> tuple[tuple[Fact, ...], tuple[Quantity, ...], Tra
 
 def shipped_today(connection: Connection, day_of: dict[str, str]) -> dict[str, int]:
     """Fulfillment orders planned per node for the given ship day of each node."""
-    used: dict[str, int] = {}
-    for node, day in day_of.items():
-        used[node] = int(
-            connection.execute(
-                select(func.count()).where(
-                    t.fulfillments.c.node == node,
-                    t.fulfillments.c.ship_day == day,
-                    t.fulfillments.c.status != "cancelled",
-                )
-            ).scalar_one()
-        )
-    return used
+    rows = connection.execute(_SHIPPING, {"days": list(day_of.items())})
+    return dict.fromkeys(day_of, 0) | {node: int(count) for node, count in rows}

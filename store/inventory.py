@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from domain.base import Frozen
@@ -18,6 +18,24 @@ from store import tables as t
 from store.database import insert_new
 
 INVENTORY_STREAM = "inventory"
+
+
+_LEVEL = t.levels.c
+_FREE = _LEVEL.on_hand - _LEVEL.reserved - _LEVEL.safety_stock - _LEVEL.unsellable
+_PLACE = (_LEVEL.sku == bindparam("of"), _LEVEL.node == bindparam("at"))
+_AVAILABLE = select(_LEVEL.node, _LEVEL.sku, _FREE.label("free")).where(
+    _LEVEL.sku.in_(bindparam("skus", expanding=True))
+)
+_RESERVE = (
+    update(t.levels)
+    .where(*_PLACE, bindparam("units") <= _FREE)
+    .values(reserved=_LEVEL.reserved + bindparam("units"))
+)
+_CHANGE = (
+    update(t.levels)
+    .where(*_PLACE)
+    .values(on_hand=_LEVEL.on_hand + bindparam("on"), reserved=_LEVEL.reserved + bindparam("held"))
+)
 
 
 class Take(Frozen):
@@ -30,14 +48,7 @@ class Take(Frozen):
 
 def available(connection: Connection, skus: Iterable[str]) -> dict[str, dict[str, int]]:
     """Units that may be promised, by node and SKU."""
-    level = t.levels.c
-    rows = connection.execute(
-        select(
-            level.node,
-            level.sku,
-            (level.on_hand - level.reserved - level.safety_stock - level.unsellable).label("free"),
-        ).where(level.sku.in_(list(skus)))
-    )
+    rows = connection.execute(_AVAILABLE, {"skus": list(skus)})
     free: dict[str, dict[str, int]] = {}
     for row in rows:
         if row.free > 0:
@@ -52,19 +63,9 @@ def reserve(
 
     Returns the first take that there was no stock for; the caller must then roll back.
     """
-    level = t.levels.c
     for position, take in enumerate(sorted(takes, key=lambda x: (x.sku, x.node))):
-        taken = connection.execute(
-            update(t.levels)
-            .where(
-                level.sku == take.sku,
-                level.node == take.node,
-                level.on_hand - level.reserved - level.safety_stock - level.unsellable
-                >= take.quantity,
-            )
-            .values(reserved=level.reserved + take.quantity)
-        ).rowcount
-        if not taken:
+        place = {"of": take.sku, "at": take.node, "units": take.quantity}
+        if not connection.execute(_RESERVE, place).rowcount:
             return take
         _record(
             connection, take, "reserve", f"{key}:{position}", order_id, at, reserved=take.quantity
@@ -174,11 +175,7 @@ def _change(
 ) -> None:
     if not _record(connection, take, kind, key, order_id, at, on_hand=on_hand, reserved=reserved):
         return
-    connection.execute(
-        update(t.levels)
-        .where(t.levels.c.sku == take.sku, t.levels.c.node == take.node)
-        .values(on_hand=t.levels.c.on_hand + on_hand, reserved=t.levels.c.reserved + reserved)
-    )
+    connection.execute(_CHANGE, {"of": take.sku, "at": take.node, "on": on_hand, "held": reserved})
 
 
 def _record(

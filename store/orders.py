@@ -5,16 +5,38 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, func, select, update
 from sqlalchemy.engine import Row
 
 from domain.order import IncomingOrder, Order
 from store import events
 from store import tables as t
-from store.database import insert_new
+from store.database import insert_into, insert_new
 from store.personal import Vault
+
+_QUANTITIES = ("ordered", "open", "backordered", "allocated", "released", "shipped", "cancelled")
+_BODY = select(t.orders.c.body).where(t.orders.c.id == bindparam("of"))
+_ROW = select(t.orders).where(t.orders.c.id == bindparam("of"))
+_PAYMENT = select(t.payments).where(t.payments.c.order_id == bindparam("of"))
+_OF_ORDER = t.lines.c.order_id == bindparam("of")
+_LINES = select(t.lines).where(_OF_ORDER).order_by(t.lines.c.position)
+_TOTALS = select(
+    *(func.coalesce(func.sum(t.lines.c[name]), 0).label(name) for name in _QUANTITIES)
+).where(_OF_ORDER)
+
+
+@cache
+def _shift(source: str, target: str) -> Update:
+    line = t.lines.c
+    units = bindparam("units", type_=line[source].type)
+    return (
+        update(t.lines)
+        .where(_OF_ORDER, line.line_id == bindparam("line"), line[source] >= units)
+        .values({source: line[source] - units, target: line[target] + units})
+    )
 
 
 def fingerprint(order: Order) -> str:
@@ -31,8 +53,7 @@ def receive(
     Returns False when the order is known: a second delivery changes nothing.
     """
     order = incoming.order
-    known = connection.execute(select(t.orders.c.id).where(t.orders.c.id == order.id)).first()
-    if known is not None:
+    if connection.execute(_BODY, {"of": order.id}).first() is not None:
         return False
     ref = vault.seal(connection, incoming.address, incoming.customer_key)
     order = order.model_copy(
@@ -54,7 +75,7 @@ def receive(
     if not new:
         return False
     connection.execute(
-        insert(t.lines),
+        insert_into(t.lines),
         [
             {
                 "order_id": order.id, "line_id": line.line_id, "position": position,
@@ -68,11 +89,12 @@ def receive(
     )  # fmt: skip
     if order.payment.mode == "capture_on_ship":
         connection.execute(
-            insert(t.payments).values(
-                order_id=order.id, connector="", reference=order.payment.reference,
-                authorized_minor=order.payment.authorized_minor, captured_minor=0,
-                refunded_minor=0, currency=order.currency,
-            )
+            insert_into(t.payments),
+            {
+                "order_id": order.id, "connector": "", "reference": order.payment.reference,
+                "authorized_minor": order.payment.authorized_minor, "captured_minor": 0,
+                "refunded_minor": 0, "currency": order.currency,
+            },
         )  # fmt: skip
     events.append(
         connection, order.id, "order.received", at,
@@ -87,7 +109,7 @@ def load(connection: Connection, order_id: str) -> Order:
     Raises:
         LookupError: there is none of that ID.
     """
-    body = connection.execute(select(t.orders.c.body).where(t.orders.c.id == order_id)).scalar()
+    body = connection.execute(_BODY, {"of": order_id}).scalar()
     if body is None:
         raise LookupError(f"order {order_id!r} does not exist")
     return Order.model_validate_json(body)
@@ -99,7 +121,7 @@ def row(connection: Connection, order_id: str) -> Row[Any]:
     Raises:
         LookupError: there is none of that ID.
     """
-    found = connection.execute(select(t.orders).where(t.orders.c.id == order_id)).first()
+    found = connection.execute(_ROW, {"of": order_id}).first()
     if found is None:
         raise LookupError(f"order {order_id!r} does not exist")
     return found
@@ -121,13 +143,14 @@ def find(connection: Connection, text: str) -> str | None:
     return str(hits[0]) if len(hits) == 1 else None
 
 
+def payment(connection: Connection, order_id: str) -> Row[Any] | None:
+    """What was authorized and captured; None where nothing is captured on shipment."""
+    return connection.execute(_PAYMENT, {"of": order_id}).first()
+
+
 def line_rows(connection: Connection, order_id: str) -> list[Row[Any]]:
     """The order's lines with their quantities, in the order's own sequence."""
-    return list(
-        connection.execute(
-            select(t.lines).where(t.lines.c.order_id == order_id).order_by(t.lines.c.position)
-        )
-    )
+    return list(connection.execute(_LINES, {"of": order_id}))
 
 
 def shift(
@@ -138,25 +161,17 @@ def shift(
     Raises:
         ValueError: the source quantity has fewer; the transaction must roll back.
     """
-    line = t.lines.c
     done = connection.execute(
-        update(t.lines)
-        .where(line.order_id == order_id, line.line_id == line_id, line[source] >= units)
-        .values({source: line[source] - units, target: line[target] + units})
-    ).rowcount
-    if not done:
+        _shift(source, target), {"of": order_id, "line": line_id, "units": units}
+    )
+    if not done.rowcount:
         raise ValueError(f"{order_id} line {line_id}: fewer than {units} units are {source}")
 
 
 def totals(connection: Connection, order_id: str) -> Mapping[str, int]:
     """Quantities over all lines that ship."""
-    names = ("ordered", "open", "backordered", "allocated", "released", "shipped", "cancelled")
-    found = connection.execute(
-        select(*(func.coalesce(func.sum(t.lines.c[n]), 0).label(n) for n in names)).where(
-            t.lines.c.order_id == order_id
-        )
-    ).one()
-    return {n: int(getattr(found, n)) for n in names}
+    found = connection.execute(_TOTALS, {"of": order_id}).one()
+    return {name: int(units) for name, units in found._mapping.items()}
 
 
 def waiting_to_start(connection: Connection, limit: int) -> list[Row[Any]]:

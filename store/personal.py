@@ -6,7 +6,7 @@ import hashlib
 import hmac
 
 from cryptography.fernet import Fernet, InvalidToken
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from domain.base import InvalidInput, Problem
 from domain.order import Address
@@ -14,6 +14,7 @@ from store import tables as t
 from store.database import insert_new
 
 KEY_VARIABLE = "MESHLINE_PII_KEY"
+_SEALED = select(t.addresses.c.sealed).where(t.addresses.c.ref == bindparam("of"))
 
 
 class Vault:
@@ -66,9 +67,7 @@ class Vault:
         Raises:
             LookupError: it was erased, or the key is another one.
         """
-        sealed = connection.execute(
-            select(t.addresses.c.sealed).where(t.addresses.c.ref == ref)
-        ).scalar()
+        sealed = connection.execute(_SEALED, {"of": ref}).scalar()
         if sealed is None:
             raise LookupError(f"address {ref!r} does not exist or was erased")
         try:

@@ -264,14 +264,17 @@ class Bed:
 
 
 @asynccontextmanager
-async def made_bed(client: Client, folder: Path, url: str = "") -> AsyncIterator[Bed]:
+async def made_bed(
+    client: Client, folder: Path, url: str = "", rate: float = RATE,
+    network: Network | None = None,
+) -> AsyncIterator[Bed]:  # fmt: skip
     """A bed on a running Temporal server; its worker is of its own queues' names."""
     os.environ.setdefault("MESHLINE_PII_KEY", PII_KEY)
-    network = example_network()
+    network = network or example_network()
     db = Database(url or f"sqlite:///{folder / 'meshline.db'}")
     db.create()
     now = datetime.now(UTC)
-    clock = BusinessClock(epoch=MONDAY, wall_epoch=now, rate=RATE)
+    clock = BusinessClock(epoch=MONDAY, wall_epoch=now, rate=rate)
     with db.write() as connection:
         catalog.set_setting(connection, "clock", clock.model_dump_json())
     context = Context(

@@ -35,7 +35,7 @@ def test_every_scenario_has_a_history() -> None:
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 async def test_golden_history_replays(name: str) -> None:
-    replayer = Replayer(workflows=WORKFLOWS, plugins=[meshline_plugin()])
+    replayer = Replayer(workflows=WORKFLOWS, plugins=[meshline_plugin(trusted=())])
     result = await replayer.replay_workflow(golden(name), raise_on_replay_failure=False)
     assert result.replay_failure is None, f"{HINT}\n{result.replay_failure}"
 

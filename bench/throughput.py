@@ -1,0 +1,261 @@
+"""Orders a second of our worker over those of a bare workflow. `python -m bench.throughput`.
+
+Both run on one Temporal server (file-backed, WAL, as in the demo), in one process, in turn, with
+the same in-process vendors, the same kinds and number of history events and the same number of
+commits to a database of the same kind. The ratio says what our own code costs: decisions, plans,
+ledger, event log, records. It needs no particular machine; the orders a second do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from time import perf_counter, process_time
+
+from rich.console import Console
+from rich.progress import track
+from sqlalchemy import Engine, event, select
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from activities.contracts import MAIN_QUEUE, m
+from activities.intake import Intake
+from bench.budget import count
+from bench.floor import QUEUE, VENDOR_QUEUE, FloorActivities, FloorWorkflow
+from domain.fulfillment import Fact, Tracking
+from domain.network import Network
+from store import tables as t
+from tests.bed import Bed, example_network, made_bed
+from tests.conftest import temporal_command
+from worker import STORE_THREADS
+from workflows.attributes import REGISTERED
+from workflows.plugin import meshline_plugin
+
+ROUNDS = 4
+ORDERS = 80  # a round and side
+AFTER = {"created": Fact.PACKED, "bought": Fact.SHIPPED, "confirmed": Fact.DELIVERED}
+OURS, FLOOR = "ours", "floor"
+
+
+class Effects(list[tuple[str, str]]):
+    """A double's ledger that tells what comes next in the life of a parcel."""
+
+    def __init__(self, next_facts: asyncio.Queue[tuple[str, Fact]]) -> None:
+        super().__init__()
+        self._next = next_facts
+
+    def append(self, effect: tuple[str, str]) -> None:
+        super().append(effect)
+        fact = AFTER.get(effect[0])
+        if fact is not None:
+            self._next.put_nowait((effect[1], fact))
+
+
+@dataclass
+class Side:
+    """One of the two workers, and what its rounds took."""
+
+    workflow: str
+    queue: str
+    seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    orders: int = 0
+    commits: int = 0
+
+    def per_second(self) -> float:
+        return self.orders / len(self.seconds) / median(self.seconds)
+
+
+@dataclass
+class Race:
+    """Orders through one side after the other, told of their parcels by one driver."""
+
+    bed: Bed
+    sides: dict[str, Side]
+    facts: asyncio.Queue[tuple[str, Fact]]
+    fulfillment_of: dict[str, str] = field(default_factory=dict)
+    taken: int = 0
+
+    def take(self, orders: int) -> list[m.OrderStart]:
+        """Orders that have arrived and wait for their workflows."""
+        starts: list[m.OrderStart] = []
+        intake = Intake(self.bed.context.network, self.bed.context.vault)
+        with self.bed.context.db.write() as connection:
+            for _ in range(orders):
+                self.taken += 1
+                incoming = self.bed.order(str(self.taken), [("TENT", 1), ("LAMP", 1)])
+                intake.take(connection, incoming, self.bed.now())
+                row = connection.execute(
+                    select(t.orders).where(t.orders.c.id == incoming.order.id)
+                ).one()
+                starts.append(self.bed.loops.order_start(row))
+        return starts
+
+    async def run(self, name: str, orders: int) -> None:
+        """One round of one side, from the first start to the last end."""
+        side = self.sides[name]
+        starts = await asyncio.to_thread(self.take, orders)
+        commits, began, cpu = COMMITS["all"], perf_counter(), process_time()
+        handles = await asyncio.gather(
+            *(
+                self.bed.client.start_workflow(
+                    side.workflow, s, id=f"{name}/{s.order_id}" if name == FLOOR else s.order_id,
+                    task_queue=side.queue,
+                )
+                for s in starts
+            )
+        )  # fmt: skip
+        await asyncio.gather(*(h.result() for h in handles))
+        side.seconds.append(perf_counter() - began)
+        side.cpu.append(process_time() - cpu)
+        side.orders += orders
+        side.commits += COMMITS["all"] - commits
+
+    async def drive(self) -> None:
+        """What nodes and carriers would tell, the same for both sides."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                reference, fact = await self.facts.get()
+                group.create_task(self._tell(reference, fact))
+
+    async def _tell(self, reference: str, fact: Fact) -> None:
+        """References: ``floor/ORDER``, or our ``ORDER/FULFILLMENT[/PARCEL]``."""
+        parts = reference.split("/")
+        workflow = reference if parts[0] == FLOOR else parts[0]
+        fulfillment = "/".join(parts[:2])
+        seen = m.Observed(
+            event_id=f"{reference}/{fact}", fulfillment_id=fulfillment, fact=fact,
+            tracking=Tracking(carrier="UPS", number="1Z") if fact == Fact.SHIPPED else None,
+        )  # fmt: skip
+        await self.bed.client.get_workflow_handle(workflow).signal("observed", seen)
+
+
+COMMITS: Counter[str] = Counter()
+
+
+@event.listens_for(Engine, "commit")
+def _count_commit(_: object) -> None:
+    COMMITS["all"] += 1
+
+
+def network() -> Network:
+    """The example network; its vendors' rate limits would be what is measured."""
+    example = example_network()
+    fast = tuple(c.model_copy(update={"per_second": 10_000.0}) for c in example.connectors)
+    return example.model_copy(update={"connectors": fast})
+
+
+@asynccontextmanager
+async def race() -> AsyncIterator[Race]:
+    """A server, both workers, stock for everybody."""
+    extra = [x for n, k in REGISTERED.items() for x in ("--search-attribute", f"{n}={k}")]
+    extra += ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"]
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = await WorkflowEnvironment.start_local(
+            dev_server_existing_path=temporal_command(), dev_server_extra_args=extra,
+            dev_server_database_filename=str(folder / "temporal.db"),
+        )  # fmt: skip
+        stack.push_async_callback(server.shutdown)
+        address = server.client.service_client.config.target_host
+        client = await Client.connect(address, plugins=[meshline_plugin(("workflows", "bench"))])
+        bed = await stack.enter_async_context(made_bed(client, folder, rate=1.0, network=network()))
+        bed.stock("TENT", dc_central=100_000)
+        bed.stock("LAMP", dc_central=100_000)
+        threads = stack.enter_context(ThreadPoolExecutor(STORE_THREADS))
+        floor = FloorActivities(bed.context)
+        for worker in (
+            Worker(
+                client, task_queue=QUEUE, workflows=[FloorWorkflow], activities=floor.local(),
+                activity_executor=threads, max_cached_workflows=2_000,
+            ),
+            Worker(
+                client, task_queue=VENDOR_QUEUE, activities=floor.vendor(),
+                max_concurrent_activities=32,
+            ),
+        ):  # fmt: skip
+            await stack.enter_async_context(worker)
+        facts: asyncio.Queue[tuple[str, Fact]] = asyncio.Queue()
+        for name in ("tryton", "easypost", "medusa"):
+            bed.vendor(name).effects = Effects(facts)
+        made = Race(bed, {OURS: Side("Order", MAIN_QUEUE), FLOOR: Side("Floor", QUEUE)}, facts)
+        driver = asyncio.create_task(made.drive())
+        try:
+            yield made
+        finally:
+            driver.cancel()
+            await asyncio.gather(driver, return_exceptions=True)
+
+
+async def measure(rounds: int, orders: int, console: Console) -> dict[str, float]:
+    """Warm both up, then let them run in turn, each first as often as the other."""
+    async with race() as made:
+        for name in (FLOOR, OURS):
+            await made.run(name, max(4, orders // 4))
+        for side in made.sides.values():
+            side.seconds.clear()
+            side.cpu.clear()
+            side.orders = side.commits = 0
+        for number in track(range(rounds), "rounds", console=console, transient=True):
+            turn: Sequence[str] = (OURS, FLOOR) if number % 2 else (FLOOR, OURS)
+            for name in turn:
+                await made.run(name, orders)
+        histories = await _histories(made)
+    ours, floor = made.sides[OURS], made.sides[FLOOR]
+    return {
+        "orders_per_s": round(ours.per_second(), 2),
+        "floor_per_s": round(floor.per_second(), 2),
+        "ratio": round(ours.per_second() / floor.per_second(), 3),
+        "cpu_ms": round(1_000 * sum(ours.cpu) / ours.orders, 2),
+        "floor_cpu_ms": round(1_000 * sum(floor.cpu) / floor.orders, 2),
+        "commits": round(ours.commits / ours.orders, 2),
+        "floor_commits": round(floor.commits / floor.orders, 2),
+        "actions": histories[OURS],
+        "floor_actions": histories[FLOOR],
+        "orders": ours.orders,
+    }
+
+
+async def _histories(made: Race) -> dict[str, float]:
+    """Actions an order, counted from a few histories of each side."""
+    found = {}
+    for name, side in made.sides.items():
+        counted = []
+        query = f"WorkflowType = '{side.workflow}'"
+        async for one in made.bed.client.list_workflows(query, limit=10):
+            handle = made.bed.client.get_workflow_handle(one.id)
+            counted.append(count(await handle.fetch_history())["actions"])
+        found[name] = round(sum(counted) / len(counted), 1)
+    return found
+
+
+def main() -> None:
+    """Print the figures, or JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="Example: python -m bench.throughput --orders 80 --json"
+    )
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    parser.add_argument("--orders", type=int, default=ORDERS, help="a round and side")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of both sides")
+    arguments = parser.parse_args()
+    found = asyncio.run(measure(arguments.rounds, arguments.orders, Console(file=sys.stderr)))
+    if arguments.json:
+        print(json.dumps(found))
+        return
+    for name, value in found.items():
+        print(f"{name:<16}{value:>10}")
+
+
+if __name__ == "__main__":
+    main()
