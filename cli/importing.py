@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
+import tenacity
 from rich.progress import (
     BarColumn,
     Progress,
@@ -16,6 +19,8 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from activities.catalogue import item_of, read_items
 from activities.intake import Intake
@@ -33,7 +38,11 @@ from domain.base import InvalidInput, Problem
 from domain.order import IncomingOrder, Item
 from store import catalog, inventory
 
-BATCH = 200  # orders a transaction: other writers wait no longer than this takes
+BATCH = 200  # records a transaction: other writers wait no longer than this takes
+BUSY_TRIES = 6  # each of them waits as long as the store lets a writer wait
+
+Answer = TypeVar("Answer")
+Record = TypeVar("Record")
 
 
 @dataclass
@@ -68,6 +77,19 @@ def bar() -> Progress:
     )  # fmt: skip
 
 
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(OperationalError),
+    stop=tenacity.stop_after_attempt(BUSY_TRIES),
+    wait=tenacity.wait_fixed(1),
+    before_sleep=lambda _: errors.print("the store is busy, trying again"),
+    reraise=True,
+)
+def write(s: Session, step: Callable[[Connection], Answer]) -> Answer:
+    """One transaction. A running worker may hold the store longer than one try waits."""
+    with s.db.write() as connection:
+        return step(connection)
+
+
 def import_orders(s: Session, path: Path, *, dry_run: bool = False) -> Report:
     """Orders of a Shopify export. Known ones change nothing; malformed ones are written to
     a rejects file beside the database; the others go on.
@@ -78,19 +100,15 @@ def import_orders(s: Session, path: Path, *, dry_run: bool = False) -> Report:
     report = Report(str(path))
     intake = Intake(s.network, s.settings.vault())
     hints = {c.match for c in s.network.channels if c.match}
-    batch: list[IncomingOrder] = []
+    batch: list[IncomingOrder | Rejected] = []
 
     def flush() -> None:
-        if batch and not dry_run:
-            with s.db.write() as connection:
-                at = s.now()
-                for incoming in batch:
-                    if intake.take(connection, incoming, at):
-                        report.taken += 1
-                    else:
-                        report.known += 1
-        elif batch:
-            report.taken += len(batch)
+        orders = [read for read in batch if isinstance(read, IncomingOrder)]
+        rejected = [read for read in batch if isinstance(read, Rejected)]
+        new = len(orders) if dry_run else write(s, lambda c: _take(s, c, intake, orders))
+        report.taken += new
+        report.known += len(orders) - new
+        _reject(s, path, report, rejected, dry_run)
         batch.clear()
 
     with bar() as progress:
@@ -98,39 +116,44 @@ def import_orders(s: Session, path: Path, *, dry_run: bool = False) -> Report:
             path.name, total=path.stat().st_size if path.exists() else 0, done=""
         )
         for read, offset in read_orders(path, hints):
-            match read:
-                case Skipped():
-                    report.skipped[read.why] += 1
-                case Rejected():
-                    report.rejected.append(read)
-                case _:
-                    batch.append(read)
-            if len(batch) >= BATCH:
+            if isinstance(read, Skipped):
+                report.skipped[read.why] += 1
+                continue
+            batch.append(read)
+            if len(batch) == BATCH:
                 flush()
-                progress.update(task, completed=offset, done=f"{report.taken} orders")
+                done = f"{report.taken + report.known} orders"
+                progress.update(task, completed=offset, done=done)
         flush()
-    _write_rejects(s, path, report, dry_run)
     return report
+
+
+def _take(
+    s: Session, connection: Connection, intake: Intake, orders: Sequence[IncomingOrder]
+) -> int:
+    """Take orders in. Returns how many were new."""
+    at = s.now()
+    return sum(intake.take(connection, incoming, at) for incoming in orders)
 
 
 def import_catalog(s: Session, products: Path, items: Path | None) -> Report:
     """Products, then our own items.csv over them; all or nothing per file."""
     report = Report(str(products))
     found: dict[str, Item] = {}
+    rejected: list[Rejected] = []
     for read in read_products(products, s.network.currency):
         if isinstance(read, Product):
             found[read.sku] = item_of(read)
         else:
-            report.rejected.append(read)
+            rejected.append(read)
     if items is not None:
         for more in read_items(items, dict(found)):
             if isinstance(more, Item):
                 found[more.sku] = more
             else:
-                report.rejected.append(more)
-    with s.db.write() as connection:
-        report.taken = catalog.put_items(connection, found.values())
-    _write_rejects(s, products, report, False)
+                rejected.append(more)
+    report.taken = write(s, lambda c: catalog.put_items(c, found.values()))
+    _reject(s, products, report, rejected)
     return report
 
 
@@ -143,10 +166,11 @@ def import_inventory(s: Session, path: Path, as_of: datetime | None) -> Report:
     report = Report(str(path))
     nodes = {n.location: n for n in s.network.nodes}
     stocks: list[Stock] = []
+    rejected: list[Rejected] = []
     unknown: dict[str, None] = {}
     for read in read_inventory(path):
         if not isinstance(read, Stock):
-            report.rejected.append(read)
+            rejected.append(read)
         elif read.location not in nodes:
             unknown.setdefault(read.location)
         else:
@@ -165,42 +189,65 @@ def import_inventory(s: Session, path: Path, as_of: datetime | None) -> Report:
         )
     counted = as_of or min(datetime.fromtimestamp(path.stat().st_mtime, UTC), s.now())
     at = s.now()
-    for part in _batches(stocks, 500):
-        with s.db.write() as connection:
-            for stock in part:
-                node = nodes[stock.location]
-                new = inventory.feed(
-                    connection, stock.sku, node.id, stock.on_hand, stock.unsellable,
-                    node.safety_stock, counted, at,
-                )  # fmt: skip
-                report.taken += new
-                report.known += not new
-    _write_rejects(s, path, report, False)
+
+    def feed(connection: Connection, part: Sequence[Stock]) -> int:
+        return sum(
+            inventory.feed(
+                connection, stock.sku, nodes[stock.location].id, stock.on_hand, stock.unsellable,
+                nodes[stock.location].safety_stock, counted, at,
+            )
+            for stock in part
+        )  # fmt: skip
+
+    for part in batches(stocks):
+        report.taken += write(s, partial(feed, part=part))
+    report.known = len(stocks) - report.taken
+    _reject(s, path, report, rejected)
     return report
 
 
-def _batches(stocks: Sequence[Stock], size: int) -> Iterator[Sequence[Stock]]:
-    for start in range(0, len(stocks), size):
-        yield stocks[start : start + size]
+def batches(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """As much as one transaction takes at a time."""
+    for start in range(0, len(records), BATCH):
+        yield records[start : start + BATCH]
 
 
-def _write_rejects(s: Session, path: Path, report: Report, dry_run: bool) -> None:
-    """The rejected rows as they stood, each with row number, field, reason and remedy."""
-    if not report.rejected:
+def _reject(
+    s: Session, path: Path, report: Report, found: Sequence[Rejected], dry_run: bool = False
+) -> None:
+    """Add to the rejects file the rows as they stood, each with row number, field, reason and
+    remedy, and let go of them: a file may hold nothing else.
+    """
+    if not found:
         return
     target = s.settings.home / "rejects" / f"{path.stem}-rejects.csv"
-    report.rejects_file = str(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("w", newline="") as out:
+    if not report.rejects_file:
+        _new_rejects_file(target)
+        report.rejects_file = str(target)
+    with target.open("a", newline="") as out:
         writer = csv.writer(out)
-        writer.writerow(["record", "source", "field", "reason", "remedy", "row as it stood"])
-        for rejected in report.rejected:
+        for rejected in found:
             stood = " | ".join(str(list(r.values.values())) for r in rejected.rows)
             for p in rejected.problems:
                 writer.writerow([rejected.name, p.source, p.field, p.reason, p.remedy, stood])
-    if not dry_run:
-        with s.db.write() as connection:
-            for rejected in report.rejected:
-                for p in rejected.problems:
-                    safe = p.model_copy(update={"reason": p.reason[:200]})
-                    catalog.note_problem(connection, safe, s.now())
+            rejected.rows.clear()
+    report.rejected += found
+    problems = [p for rejected in found for p in rejected.problems]
+    for part in [] if dry_run else batches(problems):
+        write(s, partial(_note, problems=part, at=s.now()))
+
+
+def _new_rejects_file(target: Path) -> None:
+    """Rows as they stood hold names and addresses: only the owner can read them."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    target.touch(mode=0o600)
+    with target.open("w", newline="") as out:
+        csv.writer(out).writerow(
+            ["record", "source", "field", "reason", "remedy", "row as it stood"]
+        )
+
+
+def _note(connection: Connection, problems: Sequence[Problem], at: datetime) -> None:
+    for p in problems:
+        catalog.note_problem(connection, p.model_copy(update={"reason": p.reason[:200]}), at)
