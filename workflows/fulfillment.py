@@ -142,7 +142,7 @@ class Fulfillment:
         """Step 7: the node works; late, short and refused picks are dealt with."""
         due = max(self.desk.now(), self._ship_at) + PICK_WINDOW
         late: OpenCase | None = None
-        attempts = 0
+        asked = 0
         while not self.facts & (GONE | {Fact.PACKED}):
             what = f"picking at {self.ref.node}"
             on_time = await self.desk.until(
@@ -155,15 +155,17 @@ class Fulfillment:
                 continue
             if not on_time and await self.look():
                 continue
-            late, due, attempts = await self._late_pick(late, attempts)
+            late, due, asked = await self._late_pick(late, asked)
         if late is not None:
             await self.review.close(late, "it went on")
         self._packed_seen = True
 
-    async def _late_pick(
-        self, late: OpenCase | None, attempts: int
-    ) -> tuple[OpenCase, datetime, int]:
-        """First a soft exception with a window; when that is over, the reroute policy."""
+    async def _late_pick(self, late: OpenCase | None, asked: int) -> tuple[OpenCase, datetime, int]:
+        """First a soft exception with a window; when that is over, the reroute policy.
+
+        The policy is asked again and again, each time after a longer wait: what is in time for
+        its promise today may not be tomorrow.
+        """
         if late is None:
             late = await self.review.open(
                 "pick_delayed",
@@ -171,21 +173,21 @@ class Fulfillment:
                 fulfillment_id=self.ref.id,
                 node=self.ref.node,
             )
-            return late, self.desk.now() + late.window, attempts
+            return late, self.desk.now() + late.window, asked
         if late.resolution is not None:
             action, late.resolution = late.resolution.action, None
             if action in (CaseAction.REROUTE, CaseAction.CANCEL):
                 await self.review.close(late, f"{action} by a person")
                 self.stop = "cancel" if action == CaseAction.CANCEL else "replan"
                 raise Stop
-            return late, self.desk.now() + late.window, attempts
+            return late, self.desk.now() + late.window, asked
         answer = await self.desk.store(
             Activity.REROUTE,
             m.RerouteRequest(
                 **self.desk.fresh(Activity.REROUTE, self.ref.id),
                 fulfillment_id=self.ref.id,
                 trigger="late_pick",
-                attempts=attempts + self.replanned,
+                attempts=self.replanned,
             ),
             m.Rerouted,
             "late pick: re-route?",
@@ -195,7 +197,7 @@ class Fulfillment:
             await self.review.close(late, f"re-routed: {answer.because}")
             self.stop = "replan"
             raise Stop
-        return late, self.desk.now() + late.window, attempts + 1
+        return late, self.desk.now() + late.window * (asked + 1), asked + 1
 
     async def react(self) -> None:
         """Deal with a stop, a rejection or a short pick, before the parcels have left."""

@@ -1,0 +1,98 @@
+"""Orders at the pace of real life, on a server that skips the time in which nothing happens.
+
+Every other workflow test runs on a compressed clock. Here a day is a day: deadlines, escalations
+and expiries of the default policies are waited for in full, in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest_asyncio
+from sqlalchemy import select
+from temporalio.testing import WorkflowEnvironment
+
+from domain import messages as m
+from domain.cases import CaseAction
+from domain.fulfillment import Fact
+from store import tables as t
+from tests.bed import Bed, made_bed
+from tests.conftest import temporal_command
+from workflows.attributes import REGISTERED
+from workflows.plugin import meshline_plugin
+
+
+@pytest_asyncio.fixture
+async def slow_bed(tmp_path: Path) -> AsyncIterator[Bed]:
+    """A bed whose clock runs like ours, on a server that skips."""
+    extra = [x for n, k in REGISTERED.items() for x in ("--search-attribute", f"{n}={k}")]
+    extra += ["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"]
+    env = await WorkflowEnvironment.start_time_skipping_v2(
+        dev_server_existing_path=temporal_command(),
+        dev_server_extra_args=extra,
+        plugins=[meshline_plugin(trusted=())],
+    )
+    async with env, made_bed(env.client, tmp_path, rate=1.0) as bed:
+        yield bed
+
+
+def took(bed: Bed, order: str) -> timedelta:
+    """Business time between an order's first event and its last."""
+    with bed.context.db.read() as connection:
+        times = connection.execute(
+            select(t.events.c.at).where(t.events.c.stream == order).order_by(t.events.c.seq)
+        ).scalars().all()  # fmt: skip
+    return max(times) - min(times)
+
+
+async def test_a_silent_node_loses_the_order_to_another_one(slow_bed: Bed) -> None:
+    bed = slow_bed
+    bed.stock("TENT", dc_central=5, dc_east=5)
+    incoming = bed.order("1", [("TENT", 1)], channel="app")  # promised within seven days
+    handle = await bed.start(incoming)
+    order = incoming.order.id
+    await bed.until(lambda: len({f.node for f in bed.fulfillments(order)}) > 1)
+    assert "exception.opened" in bed.event_names(order)
+    assert took(bed, order) > timedelta(days=1)
+    await handle.execute_update("cancel", m.CancelOrder(user="casey"))
+    assert (await handle.result())["status"] == "cancelled"
+
+
+async def test_a_hold_that_nobody_releases_climbs_the_chain_and_stays(slow_bed: Bed) -> None:
+    bed = slow_bed
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)], risk="high")
+    handle = await bed.start(incoming)
+    order = incoming.order.id
+    case = await bed.case(order, "hold_overdue")
+
+    def climbed() -> bool:
+        return bed.event_names(order).count("exception.escalated") == len(case.chain)
+
+    await bed.until(climbed)
+    assert took(bed, order) > timedelta(days=1)
+    assert bed.status(order) == "received"
+    current = await bed.case(order, "hold_overdue")
+    await bed.decide(current, CaseAction.CANCEL, "riley")
+    assert (await handle.result())["status"] == "cancelled"
+
+
+async def test_what_comes_weeks_late_still_completes_the_order(slow_bed: Bed) -> None:
+    bed = slow_bed
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)])
+    handle = await bed.start(incoming)
+    order = incoming.order.id
+    await bed.case(order, "pick_delayed")
+    (first,) = await bed.fulfilling(order)
+    await bed.tell(first.id, Fact.PACKED)
+    await bed.case(order, "handover_delayed")
+    await bed.tell(first.id, Fact.SHIPPED)
+    await bed.case(order, "delivery_delayed")
+    await bed.tell(first.id, Fact.DELIVERED)
+    assert (await handle.result())["status"] == "completed"
+    assert took(bed, order) > timedelta(days=3)
+    assert all(c.status not in ("open", "escalated") for c in bed.rows(t.exceptions, order))
+    assert bed.stripe.count("captured") == 1
