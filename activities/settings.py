@@ -1,7 +1,8 @@
 """Where this installation keeps its things: environment first, then `.meshline/run.json`.
 
 Secrets come from the environment, or for the embedded default from a file that only the
-owner can read.
+owner can read. What stands at those addresses is imported when it is opened: a verb of the
+command line that reads the store starts without the vendors and the policies.
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from activities.context import Context
-from connectors import registry
 from domain.base import InvalidInput, Problem
-from domain.network import Network, parse_network
-from policies import Library
-from store import personal
-from store.audit import audit_log
-from store.database import Database
-from store.personal import Vault
+
+if TYPE_CHECKING:
+    from activities.context import Context
+    from domain.network import Network
+    from store.database import Database
+    from store.personal import Vault
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN_FILE = "run.json"
@@ -99,6 +99,8 @@ class Settings:
                     remedy="Write one with `meshline init INVENTORY.csv`, or set MESHLINE_NETWORK",
                 )
             )
+        from domain.network import parse_network
+
         return parse_network(expand(self.network.read_text()), str(self.network))
 
     def save(self, variables: dict[str, str]) -> None:
@@ -110,6 +112,8 @@ class Settings:
 
     def open_database(self) -> Database:
         """The store, its tables created."""
+        from store.database import Database
+
         if self.database.startswith("sqlite:///"):
             Path(self.database.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         db = Database(self.database)
@@ -118,10 +122,17 @@ class Settings:
 
     def vault(self) -> Vault:
         """The address vault, with the key from the environment."""
-        return Vault(os.environ.get(personal.KEY_VARIABLE, ""))
+        from store.personal import KEY_VARIABLE, Vault
+
+        return Vault(os.environ.get(KEY_VARIABLE, ""))
 
     def context(self, *, with_connectors: bool = True) -> Context:
         """Everything that activities are given."""
+        from activities.context import Context
+        from connectors import registry
+        from policies import Library
+        from store.audit import audit_log
+
         network = self.read_network()
         return Context(
             db=self.open_database(),

@@ -2,23 +2,123 @@
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from activities.logs import configure_logs
-from activities.settings import Settings
-from cli import cases, data, order
-from cli.attributes import register
-from cli.demo import demo
-from cli.init import init
-from cli.serve import up
-from cli.session import FAILED, bad_input, console, errors, print_json, session
-from cli.verify import verify
-from gateway.app import serve
-from store.personal import Vault
+from cli.lazy import add
+
+INTERRUPTED = 1
+
+TOP = {
+    "demo": (
+        "cli.demo:demo",
+        "Run real orders through everything on this machine and show the result.",
+    ),
+    "up": (
+        "cli.serve:up",
+        "Start Temporal, gateway and worker; with --simulate the vendors too.",
+    ),
+    "init": (
+        "cli.init:init",
+        "Write a network file with one node a location, the rest from the example.",
+    ),
+    "import": (
+        "cli.data:import_file",
+        "Import a Shopify order export; a second import of the same file changes nothing.",
+    ),
+    "verify": (
+        "cli.verify:verify",
+        "Check quantities, ledger, event log and audit chains; exit code 1 on a violation.",
+    ),
+    "gateway": (
+        "cli.gateway:gateway",
+        "Webhook intake, pollers, dispatcher and signal relay.",
+    ),
+    "attributes": (
+        "cli.attributes:attributes",
+        "Register our search attributes with the Temporal server; safe to repeat.",
+    ),
+    "key": ("cli.key:key", "Print a new key for MESHLINE_PII_KEY."),
+}
+ORDER = {
+    "submit": ("cli.submit:submit", "Take one order in; the dispatcher starts it."),
+    "list": ("cli.order:list_orders", "Orders, the newest first."),
+    "show": (
+        "cli.order:show",
+        "Where an order stands: lines, parcels, holds, exceptions, history.",
+    ),
+    "explain": (
+        "cli.explain:explain",
+        "Why: each decision, every candidate, the rules that spoke, what it cost.",
+    ),
+    "set-address": (
+        "cli.change:set_address",
+        "Correct an address before release; only what you give is changed.",
+    ),
+    "hold": (
+        "cli.change:hold",
+        "Hold an order by hand: nothing new is planned or released.",
+    ),
+    "cancel": (
+        "cli.change:cancel",
+        "Cancel an order or some of its lines; what is with the carrier goes on.",
+    ),
+}
+EXCEPTION = {
+    "list": ("cli.cases:list_cases", "Open exceptions, the nearest deadline first."),
+    "show": ("cli.cases:show_case", "One exception with everything that a decision needs."),
+    "ack": ("cli.decide:ack", "Say that you are on it."),
+    "approve": ("cli.decide:approve", "Approve what was shown."),
+    "reject": ("cli.decide:reject", "Reject what was shown."),
+    "reroute": ("cli.decide:reroute", "Plan it again, elsewhere or by another service."),
+    "retry": ("cli.decide:retry", "Try the step again."),
+    "resolve": ("cli.decide:resolve", "It was dealt with by hand."),
+    "cancel": ("cli.decide:cancel", "Give it up and cancel what hangs on it."),
+    "wait": ("cli.decide:wait", "Give it another window."),
+    "ship-partial": ("cli.decide:ship_partial", "Ship what there is."),
+}
+HOLD = {
+    "list": ("cli.cases:list_holds", "Active holds, the nearest deadline first."),
+    "release": (
+        "cli.decide:release_hold",
+        "Let the order go on; the same reason does not hold it again.",
+    ),
+    "reject": ("cli.decide:reject_hold", "Reject the order for what it is held for."),
+}
+CATALOG = {
+    "import": (
+        "cli.data:import_products",
+        "Import products; what no file says is assumed and flagged on the item.",
+    ),
+    "show": ("cli.stock:show_item", "One item, with what was assumed about it."),
+}
+INVENTORY = {
+    "import": (
+        "cli.data:import_stock",
+        "Import counts as a feed snapshot; later movements are applied again on top.",
+    ),
+    "show": ("cli.stock:show_stock", "Stock of a SKU at every node."),
+}
+EXPORT = {
+    "tracking": (
+        "cli.stock:tracking",
+        "Shipments of channels without an OMS connector, as a CSV to upload to the shop.",
+    ),
+}
+NETWORK = {
+    "check": (
+        "cli.network:check",
+        "Check the network file and the policies that it names; every mistake is told.",
+    ),
+}
+GROUPS = {
+    "order": (ORDER, "Orders: submit, look, explain, change."),
+    "exception": (EXCEPTION, "What waits for a person's decision."),
+    "hold": (HOLD, "Orders that are held, and releasing them."),
+    "catalog": (CATALOG, "The item master."),
+    "inventory": (INVENTORY, "Stock per SKU and node."),
+    "export": (EXPORT, "Files for systems without a connector."),
+    "network": (NETWORK, "The network file."),
+}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,88 +127,11 @@ app = typer.Typer(
     help="Meshline: an operating system for e-commerce fulfilment.\n\n"
     "Start with `meshline demo`, or `meshline up --simulate` and `meshline import FILE.csv`.",
 )
-network = typer.Typer(no_args_is_help=True, help="The network file.")
-
-app.command()(demo)
-app.command()(up)
-app.command()(init)
-app.command("import")(data.import_file)
-app.command()(verify)
-app.add_typer(order.app, name="order")
-app.add_typer(cases.exceptions, name="exception")
-app.add_typer(cases.holds, name="hold")
-app.add_typer(data.catalog, name="catalog")
-app.add_typer(data.inventory, name="inventory")
-app.add_typer(data.export, name="export")
-app.add_typer(network, name="network")
-
-
-@app.command()
-def gateway(
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8480,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    announce: Annotated[bool, typer.Option(hidden=True)] = False,
-) -> None:
-    """Webhook intake, pollers, dispatcher and signal relay.
-
-    Example: meshline gateway --port 8480
-    """
-    configure_logs("gateway")
-    with bad_input():
-        asyncio.run(serve(Settings.load(), host, port, announce))
-
-
-@app.command()
-def attributes() -> None:
-    """Register our search attributes with the Temporal server; safe to repeat.
-
-    Example: MESHLINE_TEMPORAL=temporal:7233 meshline attributes
-    """
-    with bad_input():
-        added = asyncio.run(register(Settings.load()))
-    console.print(f"[green]✓[/] {len(added)} registered: {', '.join(added) or 'all were there'}")
-
-
-@app.command()
-def key() -> None:
-    """Print a new key for MESHLINE_PII_KEY."""
-    typer.echo(Vault.new_key())
-
-
-@network.command("check")
-def check(
-    file: Annotated[Path | None, typer.Argument(help="Default: the configured one.")] = None,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
-) -> None:
-    """Check the network file and the policies that it names; every mistake is told.
-
-    Example: meshline network check config/network.yaml
-    """
-    import dataclasses
-
-    from policies import Library
-
-    with bad_input():
-        s = session()
-        if file is not None:
-            s.settings = dataclasses.replace(s.settings, network=file)
-        found = s.network
-        library = Library.load(s.settings.policies, found.policies)
-    summary = {
-        "nodes": [n.id for n in found.nodes],
-        "services": len(found.services),
-        "channels": [c.id for c in found.channels],
-        "connectors": [c.name for c in found.connectors],
-        "policies": {
-            point: [p.document.policy for p in ps] for point, ps in library.points.items()
-        },
-    }
-    if as_json:
-        print_json(summary)
-        return
-    for name, value in summary.items():
-        console.print(f"  {name:<11} {value}", highlight=False)
-    console.print("[green]✓[/] the network file is sound")
+add(app, TOP)
+for _name, (_verbs, _text) in GROUPS.items():
+    _group = typer.Typer(no_args_is_help=True, help=_text)
+    add(_group, _verbs)
+    app.add_typer(_group, name=_name)
 
 
 def main() -> None:
@@ -116,5 +139,5 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        errors.print("interrupted")
-        raise SystemExit(FAILED) from None
+        typer.echo("interrupted", err=True)
+        raise SystemExit(INTERRUPTED) from None

@@ -1,6 +1,8 @@
-"""Search attributes on a Temporal server that we did not start ourselves."""
+"""`meshline attributes`: on a Temporal server that we did not start ourselves."""
 
 from __future__ import annotations
+
+import asyncio
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import (
@@ -10,6 +12,7 @@ from temporalio.api.operatorservice.v1 import (
 from temporalio.client import Client
 
 from activities.settings import Settings
+from cli.session import bad_input, console
 from workflows.attributes import REGISTERED
 
 _TYPES = {
@@ -19,7 +22,17 @@ _TYPES = {
 }
 
 
-async def register(settings: Settings) -> list[str]:
+def attributes() -> None:
+    """Register our search attributes with the Temporal server; safe to repeat.
+
+    Example: MESHLINE_TEMPORAL=temporal:7233 meshline attributes
+    """
+    with bad_input():
+        added = asyncio.run(_register(Settings.load()))
+    console.print(f"[green]✓[/] {len(added)} registered: {', '.join(added) or 'all were there'}")
+
+
+async def _register(settings: Settings) -> list[str]:
     """Add what is missing in the namespace. Returns the names that were added."""
     client = await Client.connect(settings.temporal, namespace=settings.namespace)
     known = await client.operator_service.list_search_attributes(

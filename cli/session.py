@@ -1,35 +1,32 @@
-"""What verbs share: settings, store, Temporal client, output."""
+"""What verbs share: settings, store, output."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import OperationalError
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.service import RPCError
 
 from activities.settings import Settings
 from domain.base import InvalidInput
 from domain.clock import BusinessClock
-from domain.network import Network
-from store import catalog, orders
+from store import catalog
 from store.database import Database
-from workflows.plugin import meshline_plugin
+
+if TYPE_CHECKING:
+    from domain.network import Network
 
 console = Console()
 errors = Console(stderr=True)
-Answer = TypeVar("Answer")
 BAD_INPUT = 2
 FAILED = 1
 
@@ -57,60 +54,10 @@ class Session:
         """Business time."""
         return self.clock.at(datetime.now(UTC))
 
-    def order_id(self, text: str) -> str:
-        """The order that a person means; ends the verb when there is none or several."""
-        with self.db.read() as connection:
-            found = orders.find(connection, text)
-        if found is None:
-            refuse(
-                f"order {text!r}: there is none of that ID or number, or there are several. "
-                "List them with `meshline order list`"
-            )
-        return found
-
-    async def client(self) -> Client:
-        """Connected to Temporal; ends the verb when it is not there."""
-        try:
-            return await Client.connect(
-                self.settings.temporal,
-                namespace=self.settings.namespace,
-                plugins=[meshline_plugin()],
-            )
-        except (RuntimeError, RPCError):
-            refuse(
-                f"Temporal does not answer at {self.settings.temporal}. Start it with "
-                "`meshline up`, or set MESHLINE_TEMPORAL",
-                FAILED,
-            )
-
-    async def handle(self, order_id: str) -> WorkflowHandle[Any, Any]:
-        """The order's workflow."""
-        return (await self.client()).get_workflow_handle(order_id)
-
-    def update(self, order_id: str, name: str, message: Any) -> str:
-        """Send an Update to an order and wait for its answer; a refusal ends the verb."""
-
-        async def send() -> str:
-            handle = await self.handle(order_id)
-            answer = await handle.execute_update(name, message)
-            return str(answer["message"] if isinstance(answer, dict) else answer.message)
-
-        try:
-            return asyncio.run(send())
-        except WorkflowUpdateFailedError as refused:
-            refuse(str(refused.cause), FAILED)
-        except RPCError as error:
-            refuse(f"{order_id}: {error.message}. It may have ended: `meshline order show`", FAILED)
-
 
 def session() -> Session:
     """From environment and run file."""
     return Session(Settings.load())
-
-
-def run(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Run a coroutine to its end."""
-    return asyncio.run(work)
 
 
 def refuse(message: str, code: int = BAD_INPUT) -> NoReturn:

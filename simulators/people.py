@@ -24,7 +24,8 @@ from typing import Any
 Json = dict[str, Any]
 Run = Callable[[Sequence[str]], tuple[int, str]]
 
-EVERY_SECONDS = 2.0  # a start of the command line costs about a second of CPU
+EVERY_SECONDS = 2.0  # a start of the command line costs most of a second of CPU
+LISTS = 2  # exceptions and holds, asked for in turn
 AT_ONCE = 4  # actions between two looks at the queue
 CALL_SECONDS = 60.0
 REFUSALS = 3
@@ -186,9 +187,14 @@ class People:
         self._known: dict[str, Known] = {}
         self._due: dict[str, tuple[float, Deed]] = {}
         self._left: set[str] = set()
+        self._said = {False: "", True: ""}  # by the lists, the last time
 
-    def look(self, holds: bool, now: float) -> None:
-        """One list call; plans what is new in it, forgets what is over."""
+    def look(self, holds: bool, now: float) -> bool:
+        """One list call; plans what is new in it, forgets what is over.
+
+        Returns whether to stay alert: it says something new, or no exception is open (then a
+        demo takes a few quiet seconds for its end, and a hold must be seen before that).
+        """
         what = "hold" if holds else "exception"
         code, text = self._run([what, "list", "--json"])
         try:
@@ -197,13 +203,15 @@ class People:
             code = 1
         if code:
             _tell(failed=f"{what} list", code=code, said=text[-300:])
-            return
+            return True
+        news, self._said[holds] = text != self._said[holds], text
         listed = {row["id"] for row in rows}
         for key in [k for k in self._due if _is_hold(self._due[k][1]) == holds]:
             if key not in listed:
                 del self._due[key]
         for row in rows:
             self._plan(row, holds, now)
+        return news or not (rows or holds)
 
     def _plan(self, row: Json, hold: bool, now: float) -> None:
         key = row["id"]
@@ -290,14 +298,20 @@ def main(arguments: list[str] | None = None) -> int:
         return bool(ended) or asked or os.getppid() != parent
 
     people = People(_runner(options.meshline), options.leave, options.seed, options.clock_rate)
-    holds = False
+    holds, same = False, 0
     while not stopped():
         began = time.monotonic()
-        people.look(holds, began)
-        holds = not holds
+        if same < LISTS:
+            same = 0 if people.look(holds, began) else same + 1
+            holds = not holds
+        else:  # neither list had news: one round's rest
+            same = 0
         while not stopped():
             now = time.monotonic()
-            if people.act(now, stopped) or now - began >= EVERY_SECONDS:
+            if people.act(now, stopped):
+                same = 0
+                break
+            if now - began >= EVERY_SECONDS:
                 break
             time.sleep(0.1)
         while not stopped() and time.monotonic() - began < EVERY_SECONDS:

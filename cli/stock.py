@@ -1,0 +1,81 @@
+"""`meshline catalog show`, `inventory show`, `export tracking`: items, stock, parcels."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy import select
+
+from cli.options import AsJson
+from cli.session import bad_input, console, print_json, refuse, session, table
+from store import catalog as items
+from store import inventory as stock
+from store import tables as t
+
+
+def show_item(sku: str, as_json: AsJson = False) -> None:
+    """One item, with what was assumed about it."""
+    with bad_input(), session().db.read() as connection:
+        item = items.get_items(connection, [sku]).get(sku)
+    if item is None:
+        refuse(f"SKU {sku!r}: the item master does not have it. Import it with `catalog import`")
+    if as_json:
+        print_json(item.model_dump())
+        return
+    for name, value in item.model_dump().items():
+        console.print(f"  {name:<18} {value}")
+
+
+def show_stock(sku: str, as_json: AsJson = False) -> None:
+    """Stock of a SKU at every node."""
+    with bad_input(), session().db.read() as connection:
+        rows = [dict(r._mapping) for r in stock.level_rows(connection, sku)]
+    if as_json:
+        print_json(rows)
+        return
+    shown = table(sku, "node", "on hand", "reserved", "safety", "unsellable", "available", "as of")
+    for r in rows:
+        free = r["on_hand"] - r["reserved"] - r["safety_stock"] - r["unsellable"]
+        shown.add_row(
+            r["node"], str(r["on_hand"]), str(r["reserved"]), str(r["safety_stock"]),
+            str(r["unsellable"]), str(free), f"{r['as_of']:%Y-%m-%d %H:%M}",
+        )  # fmt: skip
+    console.print(shown)
+
+
+def tracking(
+    channel: Annotated[str, typer.Option(help="Only one channel.")] = "",
+    out: Annotated[Path | None, typer.Option(help="File (default: standard output).")] = None,
+) -> None:
+    """Shipments of channels without an OMS connector, as a CSV to upload to the shop.
+
+    Example: meshline export tracking --channel webshop --out tracking.csv
+    """
+    with bad_input():
+        s = session()
+        manual = {c.id for c in s.network.channels if not c.oms_connector}
+        wanted = {channel} if channel else manual
+        query = (
+            select(
+                t.orders.c.number, t.shipments.c.carrier, t.shipments.c.service,
+                t.shipments.c.tracking_number, t.shipments.c.tracking_url, t.shipments.c.shipped_at,
+            )
+            .join(t.orders, t.orders.c.id == t.shipments.c.order_id)
+            .where(
+                t.orders.c.channel.in_(wanted),
+                t.shipments.c.status.in_(("shipped", "delivered", "lost", "returned_to_sender")),
+            )
+            .order_by(t.orders.c.number, t.shipments.c.id)
+        )  # fmt: skip
+        with s.db.read() as connection:
+            rows = connection.execute(query).all()
+    with out.open("w", newline="") if out else sys.stdout as target:
+        writer = csv.writer(target)
+        writer.writerow(
+            ["Name", "Tracking Company", "Service", "Tracking Number", "Tracking URL", "Shipped at"]
+        )
+        writer.writerows([*r[:5], r.shipped_at.isoformat() if r.shipped_at else ""] for r in rows)
