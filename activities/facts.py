@@ -19,11 +19,12 @@ DEFAULT_CHANNEL = Channel(id="unmapped", source="unmapped")
 
 
 def order_facts(
-    connection: Connection, order: Order, network: Network, *, open_only: bool = True
+    connection: Connection, order_id: str, network: Network, *, open_only: bool = True
 ) -> OrderFacts:
     """The order as decisions see it; lines with what is still open of them."""
-    row = orders.row(connection, order.id)
-    quantities = {r.line_id: r for r in orders.line_rows(connection, order.id)}
+    row = orders.row(connection, order_id)
+    order = Order.model_validate_json(row.body)
+    quantities = {r.line_id: r for r in orders.line_rows(connection, order_id)}
     items = catalog.get_items(connection, {line.sku for line in order.lines})
     channel = network.channel(order.channel) or DEFAULT_CHANNEL
     lines = []

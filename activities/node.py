@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from typing import cast
 
 from temporalio import activity
@@ -11,7 +10,7 @@ from temporalio import activity
 from activities.context import Context
 from activities.contracts import Activity, m
 from activities.errors import vendor_errors
-from connectors.ports import FulfillmentNode
+from connectors.ports import FulfillmentNode, Submission
 from domain.fulfillment import FulfillmentRequest
 from domain.order import Address
 from sourcing import holiday_dates, ship_at
@@ -33,18 +32,7 @@ class NodeActivities:
             found = await node.find(wanted.reference) if activity.info().attempt > 1 else None
             sent = found or await node.submit(wanted, address, request.key)
 
-        def record() -> None:
-            with self._c.db.write() as connection:
-                fulfillments.submitted(
-                    connection, request.fulfillment_id, sent.external_id, sent.accepted, request.at
-                )
-
-        await asyncio.to_thread(record)
-        return m.Submitted(
-            external_id=sent.external_id,
-            accepted=sent.accepted,
-            ship_at=await asyncio.to_thread(self._ships, request),
-        )
+        return await asyncio.to_thread(self._record, request, sent)
 
     @activity.defn(name=Activity.CANCEL_FULFILLMENT)
     async def cancel(self, request: m.UndoRequest) -> m.Undone:
@@ -76,11 +64,17 @@ class NodeActivities:
         )
         return live, address
 
-    def _ships(self, request: m.SubmitRequest) -> datetime:
-        with self._c.db.read() as connection:
-            row, _part = fulfillments.load(connection, request.fulfillment_id)
+    def _record(self, request: m.SubmitRequest, sent: Submission) -> m.Submitted:
+        with self._c.db.write() as connection:
+            row = fulfillments.submitted(
+                connection, request.fulfillment_id, sent.external_id, sent.accepted, request.at
+            )
         holidays = holiday_dates(self._c.network.holidays, (request.at.year, request.at.year + 1))
-        return ship_at(request.at, self._c.network.node(row.node), holidays)
+        return m.Submitted(
+            external_id=sent.external_id,
+            accepted=sent.accepted,
+            ship_at=ship_at(request.at, self._c.network.node(row.node), holidays),
+        )
 
     def _external_id(self, request: m.UndoRequest) -> str:
         with self._c.db.write() as connection:

@@ -49,23 +49,19 @@ class Planning:
         """Ask the hold policy; open its holds, or accept the order."""
 
         def step(connection: Connection) -> m.Accepted:
-            order = orders.load(connection, request.order_id)
-            facts = order_facts(connection, order, self._c.network, open_only=False)
+            order_id = request.order_id
+            facts = order_facts(connection, order_id, self._c.network, open_only=False)
             snapshot = HoldSnapshot(now=request.at, order=facts)
             outcome = self._decide(connection, request, "hold", snapshot, HoldOutcome)
             wanted = [h for h in outcome.holds if h.reason.value not in request.waived]
             if not wanted:
-                events.move(connection, "order", "accept", order.id, order.id, request.at)
-                row = orders.row(connection, order.id)
-                return m.Accepted(
-                    ship_by=row.ship_by,
-                    units=orders.totals(connection, order.id)["open"],
-                )
+                events.move(connection, "order", "accept", order_id, order_id, request.at)
+                return m.Accepted(units=orders.totals(connection, order_id)["open"])
             holds = []
             for number, demand in enumerate(wanted):
                 hold = Hold(
                     id=f"{request.key}/h{number}",
-                    order_id=order.id,
+                    order_id=order_id,
                     reason=demand.reason,
                     owner=demand.owner,
                     because=demand.because,
@@ -132,8 +128,7 @@ class Planning:
     def _snapshot(
         self, connection: Connection, request: m.PlanRequest
     ) -> tuple[RouteSnapshot, int]:
-        order = orders.load(connection, request.order_id)
-        facts = order_facts(connection, order, self._c.network)
+        facts = order_facts(connection, request.order_id, self._c.network)
         if request.partial:
             facts = limited_to_stock(facts, connection)
         open_units = sum(x.quantity for x in facts.lines if x.requires_shipping)
@@ -205,9 +200,8 @@ class Planning:
         """Ask the reroute policy; name and price the next service where it wants one."""
 
         def step(connection: Connection) -> m.Rerouted:
-            order = orders.load(connection, request.order_id)
             row, part = fulfillments.load(connection, request.fulfillment_id)
-            facts = _only(order_facts(connection, order, self._c.network), part)
+            facts = _only(order_facts(connection, request.order_id, self._c.network), part)
             # what has not left by its ship time arrives so much later
             delayed = max(request.at - part.ship_at, timedelta(0))
             late = facts.promise_by and part.deliver_p90 + delayed - facts.promise_by
@@ -272,8 +266,7 @@ class Planning:
         """Ask what to do with units that a node cannot deliver, or that nobody has."""
 
         def step(connection: Connection) -> m.Compensated:
-            order = orders.load(connection, request.order_id)
-            facts = order_facts(connection, order, self._c.network)
+            facts = order_facts(connection, request.order_id, self._c.network)
             wanted = facts.wanted()
             stock = inventory.available(connection, wanted)
             elsewhere = sum(

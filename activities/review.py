@@ -13,7 +13,7 @@ from activities.contracts import Activity, m
 from activities.facts import order_facts
 from domain.cases import CaseAction, ExceptionCase, Hold, HoldReason
 from domain.decision import ExceptionOutcome, ExceptionSnapshot
-from store import cases, decisions, events, orders
+from store import cases, decisions, events
 
 APPROVALS = (CaseAction.APPROVE, CaseAction.REJECT)
 
@@ -64,10 +64,9 @@ class Review:
         """Open a case with owner, windows and actions as the exception policy says."""
 
         def step(connection: Connection) -> m.OpenedCase:
-            order = orders.load(connection, request.order_id)
             snapshot = ExceptionSnapshot(
                 now=request.at,
-                order=order_facts(connection, order, self._c.network, open_only=False),
+                order=order_facts(connection, request.order_id, self._c.network, open_only=False),
                 kind=request.kind,
                 node=request.node,
                 carrier=request.carrier,
@@ -75,13 +74,18 @@ class Review:
             )
             decision = self._c.library.decide(snapshot)
             decisions.record(
-                connection, f"{request.key}/exception", order.id, snapshot, decision, request.at
+                connection,
+                f"{request.key}/exception",
+                request.order_id,
+                snapshot,
+                decision,
+                request.at,
             )
             outcome = cast(ExceptionOutcome, decision.outcome)
             window = timedelta(hours=outcome.hours)
             case = ExceptionCase(
                 id=request.case_id,
-                order_id=order.id,
+                order_id=request.order_id,
                 fulfillment_id=request.fulfillment_id,
                 exception_class=outcome.exception_class,
                 kind=request.kind,

@@ -379,7 +379,7 @@ class Decision(Frozen):
     Attributes:
         policies: ``name@version`` of each document that took part, in order.
         policy_hash: content hash over those documents.
-        snapshot_hash: SHA-256 of the snapshot's canonical JSON.
+        snapshot_hash: SHA-256 of the snapshot's JSON.
         errors: rules that failed to evaluate, and what the step's on_error did.
     """
 

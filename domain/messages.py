@@ -119,7 +119,6 @@ class Accepted(Frozen):
 
     holds: tuple[Hold, ...] = ()
     units: int = 0
-    ship_by: datetime | None = None
 
 
 class PlanRequest(Keyed):

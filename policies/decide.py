@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from domain.base import InvalidInput, Problem
 from domain.cases import CaseAction, HoldReason
 from domain.decision import (
@@ -80,11 +78,8 @@ def decide(policies: Sequence[Policy], snapshot: Snapshot, *, seen: Seen | None 
 
 
 def snapshot_hash(snapshot: Snapshot) -> str:
-    """SHA-256 of the snapshot's canonical JSON."""
-    # Transit and rate tables are keyed by zone, and JSON knows text keys only.
-    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
-    body = orjson.dumps(snapshot.model_dump(mode="json"), option=options)
-    return hashlib.sha256(body).hexdigest()
+    """SHA-256 of the snapshot's JSON: fields in the model's order, mappings as they were made."""
+    return hashlib.sha256(snapshot.model_dump_json().encode()).hexdigest()
 
 
 def policies_hash(policies: Sequence[Policy]) -> str:

@@ -83,10 +83,6 @@ def create(
                 "confirmed": "", "updated_at": at,
             },
         )  # fmt: skip
-        events.append(
-            connection, order_id, "fulfillment.planned", at,
-            id=fulfillment_id, node=part.node, service=part.service,
-        )  # fmt: skip
         _allocate(connection, order_id, fulfillment_id, part, expires_at, at)
         ids.append(fulfillment_id)
     if firm:
@@ -112,18 +108,13 @@ def _allocate(
     )  # fmt: skip
     for q in part.lines:
         orders.shift(connection, order_id, q.line_id, q.quantity, "open", "allocated")
-    events.append_all(
-        connection,
-        order_id,
-        [
-            (
-                "inventory.reserved",
-                {"id": allocation_id, "sku": q.sku, "node": part.node, "quantity": q.quantity},
-            )
-            for allocation_id, q in zip(ids, part.lines, strict=True)
-        ],
-        at,
-    )
+    planned: dict[str, Any] = {"id": fulfillment_id, "node": part.node, "service": part.service}
+    reserved = [
+        {"id": allocation_id, "sku": q.sku, "node": part.node, "quantity": q.quantity}
+        for allocation_id, q in zip(ids, part.lines, strict=True)
+    ]
+    news = [("fulfillment.planned", planned), *(("inventory.reserved", r) for r in reserved)]
+    events.append_all(connection, order_id, news, at)
 
 
 def make_firm(connection: Connection, order_id: str, at: datetime) -> None:
@@ -158,8 +149,8 @@ def allocations(
 
 def submitted(
     connection: Connection, fulfillment_id: str, external_id: str, accepted: bool, at: datetime
-) -> None:
-    """The node has it: remember its ID, release the allocations."""
+) -> Row[Any]:
+    """The node has it: remember its ID, release the allocations. Returns the row as it was."""
     row, _plan = load(connection, fulfillment_id)
     insert_new(
         connection, t.refs,
@@ -169,7 +160,7 @@ def submitted(
         },
     )  # fmt: skip
     if row.request_status != "unsubmitted":
-        return
+        return row
     events.move(
         connection, "fulfillment_order", "submit", fulfillment_id, row.order_id, at,
         changes={"external_id": external_id, "updated_at": at},
@@ -180,6 +171,7 @@ def submitted(
     events.move_all(connection, "allocation", "release", held, row.order_id, at)
     for a in held:
         orders.shift(connection, row.order_id, a.line_id, a.quantity, "allocated", "released")
+    return row
 
 
 def give_back(

@@ -23,8 +23,10 @@ INVENTORY_STREAM = "inventory"
 _LEVEL = t.levels.c
 _FREE = _LEVEL.on_hand - _LEVEL.reserved - _LEVEL.safety_stock - _LEVEL.unsellable
 _PLACE = (_LEVEL.sku == bindparam("of"), _LEVEL.node == bindparam("at"))
-_AVAILABLE = select(_LEVEL.node, _LEVEL.sku, _FREE.label("free")).where(
-    _LEVEL.sku.in_(bindparam("skus", expanding=True))
+_AVAILABLE = (
+    select(_LEVEL.node, _LEVEL.sku, _FREE.label("free"))
+    .where(_LEVEL.sku.in_(bindparam("skus", expanding=True)))
+    .order_by(_LEVEL.node, _LEVEL.sku)
 )
 _RESERVE = (
     update(t.levels)
