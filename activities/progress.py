@@ -9,7 +9,7 @@ from activities.context import Context
 from activities.contracts import Activity, m
 from activities.intake import destination
 from domain.amounts import amount_due
-from store import events, fulfillments, orders
+from store import cases, events, fulfillments, orders
 from store import tables as t
 
 _OUTCOMES = {"deliver": "delivered", "lose": "lost", "return": "returned to sender"}
@@ -147,26 +147,31 @@ class Progress:
         """Cancel open units of the named lines, or of all; tells what is left."""
 
         def step(connection: Connection) -> m.LinesLeft:
-            cancelled = 0
-            for line in orders.line_rows(connection, request.order_id):
-                wanted = not request.lines or line.line_id in request.lines
-                if wanted and line.open:
-                    orders.shift(
-                        connection, request.order_id, line.line_id, line.open, "open", "cancelled"
-                    )
-                    cancelled += line.open
-            if cancelled:
-                events.append(
-                    connection, request.order_id, "order.lines_cancelled", request.at,
-                    units=cancelled, lines=list(request.lines), user=request.user,
-                )  # fmt: skip
-            self._c.audit.append(
-                connection, request.order_id, request.at, request.user, "cancel_lines",
-                lines=list(request.lines), units=cancelled, reason=request.reason,
-            )  # fmt: skip
+            self._cancel_open(connection, request, request.lines, request.user, request.reason)
             return _left(connection, request.order_id)
 
         return self._c.db.once(request.key, m.LinesLeft, step)
+
+    def _cancel_open(
+        self, connection: Connection, request: m.Keyed, lines: tuple[str, ...], user: str,
+        reason: str,
+    ) -> None:  # fmt: skip
+        cancelled = 0
+        for line in orders.line_rows(connection, request.order_id):
+            if line.open and (not lines or line.line_id in lines):
+                orders.shift(
+                    connection, request.order_id, line.line_id, line.open, "open", "cancelled"
+                )
+                cancelled += line.open
+        if cancelled:
+            events.append(
+                connection, request.order_id, "order.lines_cancelled", request.at,
+                units=cancelled, lines=list(lines), user=user,
+            )  # fmt: skip
+        self._c.audit.append(
+            connection, request.order_id, request.at, user, "cancel_lines",
+            lines=list(lines), units=cancelled, reason=reason,
+        )  # fmt: skip
 
     @activity.defn(name=Activity.SET_ADDRESS)
     def set_address(self, request: m.SetAddress) -> m.Audited:
@@ -195,9 +200,16 @@ class Progress:
 
     @activity.defn(name=Activity.FINISH)
     def finish(self, request: m.Finish) -> m.LinesLeft:
-        """Close the order: completed, cancelled or rejected."""
+        """Close the order: completed, cancelled or rejected.
+
+        Also ends what a worker that died has left behind and no history knows (desk.py).
+        """
 
         def step(connection: Connection) -> m.LinesLeft:
+            left = fulfillments.give_back_all(connection, request.order_id, request.key, request.at)
+            if left and request.outcome != "complete":
+                self._cancel_open(connection, request, (), "system", request.reason)
+            cases.end_all(connection, request.order_id, request.known_cases, request.at)
             events.move(
                 connection, "order", request.outcome, request.order_id, request.order_id,
                 request.at, changes={"reason": request.reason, "updated_at": request.at},

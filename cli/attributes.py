@@ -9,10 +9,10 @@ from temporalio.api.operatorservice.v1 import (
     AddSearchAttributesRequest,
     ListSearchAttributesRequest,
 )
-from temporalio.client import Client
 
 from activities.settings import Settings
 from cli.session import bad_input, console
+from cli.temporal import connected
 from workflows.attributes import REGISTERED
 
 _TYPES = {
@@ -34,7 +34,7 @@ def attributes() -> None:
 
 async def _register(settings: Settings) -> list[str]:
     """Add what is missing in the namespace. Returns the names that were added."""
-    client = await Client.connect(settings.temporal, namespace=settings.namespace)
+    client = await connected(settings)
     known = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=settings.namespace)
     )

@@ -23,14 +23,11 @@ def _show(report: Report, what: str, as_json: bool) -> None:
             + (f", skipped: {skipped}" if skipped else ""),
             highlight=False,
         )
-        for rejected in report.rejected[:10]:
-            for problem in rejected.problems:
-                errors.print(f"[red]✗[/] {problem}", highlight=False, soft_wrap=True)
+        for problem in report.problems[:10]:
+            errors.print(f"[red]✗[/] {problem}", highlight=False, soft_wrap=True)
         if report.rejected:
-            errors.print(
-                f"{len(report.rejected)} rejected, all of them in {report.rejects_file}",
-                highlight=False,
-            )
+            where = f", all of them in {report.rejects_file}" if report.rejects_file else ""
+            errors.print(f"{report.rejected} rejected{where}", highlight=False)
     if report.rejected and not report.taken and not report.known:
         raise typer.Exit(BAD_INPUT)
 

@@ -157,7 +157,7 @@ class Demo:
             console.print(
                 f"  {Path(report.source).name}: {report.taken} taken"
                 + (f", skipped {skipped}" if skipped else "")
-                + (f", {len(report.rejected)} rejected" if report.rejected else "")
+                + (f", {report.rejected} rejected" if report.rejected else "")
                 + (f" ({report.rejects_file})" if report.rejected else ""),
                 highlight=False, soft_wrap=True,
             )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ from domain.order import IncomingOrder, Item
 from store import catalog, inventory
 
 BATCH = 200  # records a transaction: other writers wait no longer than this takes
+SHOWN = 100  # problems
+QUOTED = re.compile(r"""(['"]).*\1""")
 BUSY_TRIES = 6  # each of them waits as long as the store lets a writer wait
 
 Answer = TypeVar("Answer")
@@ -53,7 +56,8 @@ class Report:
     taken: int = 0
     known: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
-    rejected: list[Rejected] = field(default_factory=list)
+    rejected: int = 0
+    problems: list[Problem] = field(default_factory=list)  # the first SHOWN of them
     rejects_file: str = ""
 
     def as_dict(self) -> dict[str, object]:
@@ -63,9 +67,9 @@ class Report:
             "taken": self.taken,
             "known": self.known,
             "skipped": dict(self.skipped),
-            "rejected": len(self.rejected),
+            "rejected": self.rejected,
             "rejects_file": self.rejects_file,
-            "problems": [p.model_dump() for r in self.rejected for p in r.problems][:100],
+            "problems": [p.model_dump() for p in self.problems],
         }
 
 
@@ -218,9 +222,16 @@ def _reject(
     """Add to the rejects file the rows as they stood, each with row number, field, reason and
     remedy, and let go of them: a file may hold nothing else.
     """
-    if not found:
+    report.rejected += len(found)
+    problems = [p for rejected in found for p in rejected.problems]
+    report.problems += problems[: SHOWN - len(report.problems)]
+    if dry_run:
         return
     target = s.settings.home / "rejects" / f"{path.stem}-rejects.csv"
+    if not report.rejects_file:
+        target.unlink(missing_ok=True)  # an earlier import's: this one tells what is wrong now
+    if not found:
+        return
     if not report.rejects_file:
         _new_rejects_file(target)
         report.rejects_file = str(target)
@@ -231,16 +242,13 @@ def _reject(
             for p in rejected.problems:
                 writer.writerow([rejected.name, p.source, p.field, p.reason, p.remedy, stood])
             rejected.rows.clear()
-    report.rejected += found
-    problems = [p for rejected in found for p in rejected.problems]
-    for part in [] if dry_run else batches(problems):
+    for part in batches(problems):
         write(s, partial(_note, problems=part, at=s.now()))
 
 
 def _new_rejects_file(target: Path) -> None:
     """Rows as they stood hold names and addresses: only the owner can read them."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
     target.touch(mode=0o600)
     with target.open("w", newline="") as out:
         csv.writer(out).writerow(
@@ -249,5 +257,7 @@ def _new_rejects_file(target: Path) -> None:
 
 
 def _note(connection: Connection, problems: Sequence[Problem], at: datetime) -> None:
+    """Keep problems in the store, without the cells: a shifted row has a name anywhere."""
     for p in problems:
-        catalog.note_problem(connection, p.model_copy(update={"reason": p.reason[:200]}), at)
+        reason = QUOTED.sub("the value", p.reason)[:200]
+        catalog.note_problem(connection, p.model_copy(update={"reason": reason}), at)

@@ -64,7 +64,12 @@ class Stage:
         self.supervisor = Supervisor(self.home / "logs", {}, self.say)
 
     async def start(self) -> Settings:
-        """Bring everything up, in the order in which it is needed."""
+        """Bring everything up, in the order in which it is needed.
+
+        Raises:
+            InvalidInput: a child did not come up, or compressed time would meet a real vendor.
+        """
+        own_temporal = os.environ.get("MESHLINE_TEMPORAL", "")  # not what an earlier start left
         self._tell(
             MESHLINE_HOME=str(self.home),
             MESHLINE_NETWORK=str(self.network_file),
@@ -73,15 +78,16 @@ class Stage:
             ),
         )
         self._keys()
-        network = Settings.load().read_network()
+        settings = Settings.load()
+        network = settings.read_network()
+        self._fix_clock(settings)
         self._tell(MESHLINE_GATEWAY_PORT=str(free_port()))
-        starts = [self._start_temporal()]
+        starts = [self._start_temporal(own_temporal)]
         if self.simulation is not None:
             starts.append(self._start_simulators(self.simulation, network))
         await asyncio.gather(*starts)
         self._refuse_compressed_time_off_loopback()
         settings = Settings.load()
-        self._store_clock(settings)
         settings.save(self.variables)
         port = self.variables["MESHLINE_GATEWAY_PORT"]
         command = python(str(ROOT / "starter.py"), "gateway", "--port", port, "--announce")
@@ -111,10 +117,10 @@ class Stage:
             }
         self._tell(**{k: os.environ.get(k) or stored.get(k) or new for k, new in wanted.items()})
 
-    async def _start_temporal(self) -> None:
-        if address := os.environ.get("MESHLINE_TEMPORAL"):
-            self.say(f"using the Temporal server at {address}")
-            self._tell(MESHLINE_TEMPORAL=address)
+    async def _start_temporal(self, own: str) -> None:
+        if own:
+            self.say(f"using the Temporal server at {own}")
+            self._tell(MESHLINE_TEMPORAL=own)
             return
         command = os.environ.get("MESHLINE_TEMPORAL_CLI") or _temporal_command()
         port, ui, http, metrics = (free_port() for _ in range(4))
@@ -187,13 +193,23 @@ class Stage:
                     )
                 )
 
-    def _store_clock(self, settings: Settings) -> None:
-        """The clock is fixed once per installation."""
+    def _fix_clock(self, settings: Settings) -> None:
+        """The clock is fixed once per installation: a later start goes on with the first's."""
         db = settings.open_database()
         with db.write() as connection:
             if catalog.setting(connection, "clock") is None:
                 catalog.set_setting(connection, "clock", self.clock.model_dump_json())
+            self.clock = catalog.clock(connection)
         db.close()
+        if self.simulation is None and self.clock.rate != 1.0:
+            raise InvalidInput(
+                Problem(
+                    source=str(self.home),
+                    field="(clock)",
+                    reason=f"was started with simulators, its clock runs {self.clock.rate:g} ×",
+                    remedy="Start it with --simulate again, or another one with --home FOLDER",
+                )
+            )
 
 
 def _answers(port: int) -> bool:

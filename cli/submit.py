@@ -38,6 +38,7 @@ def read_order(path: Path) -> IncomingOrder:
         raise wrong(f"is not JSON: {error}", "Fix the syntax") from None
     if isinstance(body, dict) and isinstance(body.get("order"), dict):
         inner = body["order"]
+        inner.setdefault("ship_to", {})  # comes from the address
         inner.setdefault("id", order_id(str(inner.get("source")), str(inner.get("external_id"))))
     try:
         return IncomingOrder.model_validate(body)

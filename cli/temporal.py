@@ -1,4 +1,4 @@
-"""Updates to the workflows of orders: the only thing that verbs ask of Temporal."""
+"""What verbs ask of Temporal: Updates to the workflows of orders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def update(s: Session, order_id: str, name: str, message: Any) -> str:
     """Send an Update to an order and wait for its answer; a refusal ends the verb."""
 
     async def send() -> str:
-        handle = (await _connected(s.settings)).get_workflow_handle(order_id)
+        handle = (await connected(s.settings)).get_workflow_handle(order_id)
         answer = await handle.execute_update(name, message)
         return str(answer["message"] if isinstance(answer, dict) else answer.message)
 
@@ -29,7 +29,7 @@ def update(s: Session, order_id: str, name: str, message: Any) -> str:
         refuse(f"{order_id}: {error.message}. It may have ended: `meshline order show`", FAILED)
 
 
-async def _connected(settings: Settings) -> Client:
+async def connected(settings: Settings) -> Client:
     """Connected to Temporal; ends the verb when it is not there."""
     try:
         # The converter is all of the plugin that a client uses; the plugin itself imports the

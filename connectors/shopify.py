@@ -22,6 +22,7 @@ ORDER_COLUMNS = (
     "Lineitem quantity", "Lineitem name", "Lineitem price", "Lineitem sku",
     "Lineitem requires shipping", "Shipping Zip", "Shipping Country",
 )  # fmt: skip
+MAX_ROWS = 1_000  # of one order; a decision looks at 500 lines
 _OVER = {"refunded", "voided", "expired"}
 _PAID = {"paid", "partially_refunded"}
 _AUTHORIZED = {"authorized"}
@@ -62,7 +63,8 @@ def read_orders(
     group: list[Row] = []
     offset = 0
     for row in read_rows(path, ORDER_COLUMNS):
-        if group and row.values.get("Name") != group[0].values.get("Name"):
+        other = group and row.values.get("Name") != group[0].values.get("Name")
+        if other or len(group) > MAX_ROWS:
             yield _order(group, channel_hints, source, seen), offset
             group = []
         group.append(row)
@@ -77,6 +79,8 @@ def _order(rows: list[Row], hints: Collection[str], source: str, seen: set[str])
     problems = [p for row in rows for p in row.problems]
     if not name:
         problems.append(head.problem("Name", "is empty", "Give the order's name, such as #1001"))
+    elif len(rows) > MAX_ROWS:
+        problems.append(head.problem("Name", f"{name} has over {MAX_ROWS} rows", "Split the order"))
     elif name in seen:
         problems.append(
             head.problem("Name", f"{name} stands twice, apart", "Keep an order's rows together")

@@ -345,8 +345,11 @@ class LinesLeft(Frozen):
 
 
 class Finish(Keyed):
+    """``known_cases``: open ones that the workflow still ends by itself."""
+
     outcome: Literal["complete", "cancel", "reject"]
     reason: str = ""
+    known_cases: tuple[str, ...] = ()
 
 
 class SetAddress(Keyed):

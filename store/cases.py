@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -71,6 +72,17 @@ def end_case(
         connection, "exception", outcome, case_id, row.order_id, at,
         changes={"ended_at": at, "ended_by": user, "resolution": because}, because=because,
     )  # fmt: skip
+
+
+def end_all(
+    connection: Connection, order_id: str, except_for: Collection[str], at: datetime
+) -> None:
+    """End the order's open cases but those, and its active holds."""
+    for case in live(connection, order_id):
+        if case.id not in except_for:
+            end_case(connection, case.id, "auto_resolve", "system", "the order ended", at)
+    for hold in live_holds(connection, order_id):
+        end_hold(connection, hold.id, "reject", "system", "the order ended", at)
 
 
 def escalate(

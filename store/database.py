@@ -18,6 +18,7 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -45,7 +46,10 @@ class Database:
         )
 
     def create(self) -> None:
-        """Create missing tables; safe to repeat and to race."""
+        """Create missing tables; safe to repeat and to race. Takes no lock when none is."""
+        with self.read() as connection:
+            if set(inspect(connection).get_table_names()) >= set(t.metadata.tables):
+                return
         with self.engine.begin() as connection:
             t.metadata.create_all(connection, checkfirst=True)
 

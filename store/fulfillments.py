@@ -191,6 +191,21 @@ def give_back(
     return units
 
 
+def give_back_all(connection: Connection, order_id: str, key: str, at: datetime) -> int:
+    """Return what an order still holds, and end the fulfillment orders that held it."""
+    units = 0
+    held = {a.fulfillment_id for a in allocations(connection, order_id=order_id)}
+    for fulfillment_id in sorted(held):
+        units += give_back(connection, fulfillment_id, key, at)
+        row, _plan = load(connection, fulfillment_id)
+        if row.status not in ("cancelled", "closed"):
+            events.move(
+                connection, "fulfillment_order", "cancel", fulfillment_id, order_id, at,
+                reason="the order ended",
+            )  # fmt: skip
+    return units
+
+
 def short_picked(
     connection: Connection, fulfillment_id: str, short: Sequence[Quantity], key: str, at: datetime
 ) -> tuple[int, int]:

@@ -71,7 +71,7 @@ class Delivery:
             Activity.END_DELIVERY,
             m.DeliveryStep.model_validate(
                 {
-                    **f.desk.fresh(Activity.END_DELIVERY, f.ref.id),
+                    **f.desk.fresh(Activity.END_DELIVERY, f.ref.id, outcome),
                     "fulfillment_id": f.ref.id,
                     "outcome": outcome,
                 }

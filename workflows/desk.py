@@ -82,14 +82,19 @@ class Desk:
         """Business time."""
         return self.start.clock.at(workflow.now())
 
-    def fresh(self, step: str, subject: str = "") -> dict[str, Any]:
-        """Order, key and time of a new generation of a step."""
-        name = f"{step}/{subject}" if subject else step
+    def fresh(self, step: str, subject: str = "", about: str = "") -> dict[str, Any]:
+        """Order, key and time of a new generation of a step.
+
+        A worker that dies in the middle of a workflow task leaves effects in the store that no
+        history knows. The next worker may have heard more and go another way: its step must
+        not take the answer that an other one was given.
+
+        Args:
+            about: what the step is asked, where a repeat might ask something else.
+        """
+        name = "/".join(x for x in (subject or self.order_id, step, about) if x)
         self._counts[name] = self._counts.get(name, 0) + 1
-        key = f"{self.order_id}/{name}" if not subject else f"{subject}/{step}"
-        return {
-            "order_id": self.order_id, "key": f"{key}/{self._counts[name]}", "at": self.now()
-        }  # fmt: skip
+        return {"order_id": self.order_id, "key": f"{name}/{self._counts[name]}", "at": self.now()}
 
     async def store(
         self, name: str, request: Frozen, kind: type[Answer], summary: str = ""

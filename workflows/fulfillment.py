@@ -184,7 +184,7 @@ class Fulfillment:
         answer = await self.desk.store(
             Activity.REROUTE,
             m.RerouteRequest(
-                **self.desk.fresh(Activity.REROUTE, self.ref.id),
+                **self.desk.fresh(Activity.REROUTE, self.ref.id, "late_pick"),
                 fulfillment_id=self.ref.id,
                 trigger="late_pick",
                 attempts=self.replanned,
@@ -230,21 +230,25 @@ class Fulfillment:
         if not news:
             return
         self._short_recorded |= {q.line_id for q in news}
-        remaining = await self.desk.store(
+        answers = [await self._record_short_line(q) for q in news]
+        returned = sum(answer.returned for answer in answers)
+        if returned:
+            await self.on_returned("short_pick", self, returned)
+        if not answers[-1].units and not self.shipped:
+            self.stop = self.stop or "nothing left"
+            raise Stop
+
+    async def _record_short_line(self, short: Quantity) -> m.Remaining:
+        return await self.desk.store(
             Activity.RECORD_SHORT,
             m.ShortRequest(
-                **self.desk.fresh(Activity.RECORD_SHORT, self.ref.id),
+                **self.desk.fresh(Activity.RECORD_SHORT, self.ref.id, f"line {short.line_id}"),
                 fulfillment_id=self.ref.id,
-                short=tuple(news),
+                short=(short,),
             ),
             m.Remaining,
             f"short pick at {self.ref.node}",
         )
-        if remaining.returned:
-            await self.on_returned("short_pick", self, remaining.returned)
-        if not remaining.units and not self.shipped:
-            self.stop = self.stop or "nothing left"
-            raise Stop
 
     async def _handed_over(self) -> None:
         """Step 8: the node says shipped, or the first scan, whichever is first."""

@@ -101,7 +101,7 @@ class Labels:
         answer = await f.desk.store(
             Activity.REROUTE,
             m.RerouteRequest(
-                **f.desk.fresh(Activity.REROUTE, f.ref.id),
+                **f.desk.fresh(Activity.REROUTE, f.ref.id, refused.trigger),
                 fulfillment_id=f.ref.id,
                 trigger=refused.trigger,
                 attempts=attempts - 1,

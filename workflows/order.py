@@ -234,12 +234,15 @@ class OrderWorkflow:
                 (), self._cancel or m.CancelOrder(user="system", reason=reason)
             )
         await self._refund_due()
-        for hold_id in list(self._review.holds):
-            await self._review.end_hold(hold_id, "reject", comment="the order ended")
         left = await self._desk.store(
             Activity.FINISH,
             m.Finish.model_validate(
-                {**self._desk.fresh(Activity.FINISH), "outcome": outcome, "reason": reason}
+                {
+                    **self._desk.fresh(Activity.FINISH, about=outcome),
+                    "outcome": outcome,
+                    "reason": reason,
+                    "known_cases": tuple(self._review.cases),
+                }
             ),
             m.LinesLeft,
             outcome,
@@ -373,7 +376,7 @@ class OrderWorkflow:
         await self._desk.store(
             Activity.SET_ADDRESS,
             m.SetAddress(
-                **self._desk.fresh(Activity.SET_ADDRESS),
+                **self._desk.fresh(Activity.SET_ADDRESS, about=wanted.address_ref),
                 address_ref=wanted.address_ref,
                 user=wanted.user,
             ),

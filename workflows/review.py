@@ -72,7 +72,7 @@ class Review:
     async def open(self, kind: str, because: str, **facts: Any) -> OpenCase:
         """Open a case, tell its owner, and start its clock."""
         self._opened += 1
-        case_id = f"{self._desk.order_id}/case/{self._opened}"
+        case_id = f"{self._desk.order_id}/case/{self._opened}-{kind}"
         opened = await self._desk.store(
             Activity.OPEN_CASE,
             m.OpenCase(
@@ -185,7 +185,7 @@ class Review:
             await self._desk.store(
                 Activity.ESCALATE,
                 m.EscalateCase(
-                    **self._desk.fresh("escalate", entry.case.id),
+                    **self._desk.fresh("escalate", entry.case.id, role),
                     case_id=entry.case.id,
                     owner=role,
                     deadline=deadline,
@@ -223,7 +223,9 @@ class Review:
             allowed = await self._desk.store(
                 Activity.AUTHORIZE,
                 m.Authorize(
-                    **self._desk.fresh("authorize", wanted.case_id),
+                    **self._desk.fresh(
+                        "authorize", wanted.case_id, f"{wanted.action} by {wanted.user}"
+                    ),
                     resolution=wanted,
                     owner=entry.case.owner if entry.case.needs_approval else entry.owner,
                     requester=entry.case.requester,
@@ -250,7 +252,12 @@ class Review:
         answer = await self._desk.store(
             Activity.PERMIT,
             m.Permit.model_validate(
-                {**self._desk.fresh("permit"), "user": user, "deed": deed, "comment": comment}
+                {
+                    **self._desk.fresh("permit", about=f"{deed} by {user}"),
+                    "user": user,
+                    "deed": deed,
+                    "comment": comment,
+                }
             ),
             m.Authorized,
             f"{deed} by {user}",
@@ -266,7 +273,7 @@ class Review:
             Activity.OPEN_HOLD,
             m.OpenHold.model_validate(
                 {
-                    **self._desk.fresh("hold"),
+                    **self._desk.fresh("hold", about=reason),
                     "reason": reason,
                     "owner": owner,
                     "hours": hours,
@@ -292,7 +299,7 @@ class Review:
             Activity.END_HOLD,
             m.EndHold.model_validate(
                 {
-                    **self._desk.fresh("end-hold", hold_id),
+                    **self._desk.fresh("end-hold", hold_id, outcome),
                     "hold_id": hold_id,
                     "outcome": outcome,
                     "user": user,

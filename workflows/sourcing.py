@@ -254,7 +254,7 @@ class Sourcing:
         return await self._desk.store(
             Activity.COMPENSATE,
             m.CompensateRequest(
-                **self._desk.fresh(Activity.COMPENSATE),
+                **self._desk.fresh(Activity.COMPENSATE, about=f"{trigger} {node}".strip()),
                 trigger=trigger,
                 node=node,
                 short_units=units,
@@ -269,7 +269,7 @@ class Sourcing:
         left = await self._desk.store(
             Activity.CANCEL_LINES,
             m.CancelLines(
-                **self._desk.fresh(Activity.CANCEL_LINES),
+                **self._desk.fresh(Activity.CANCEL_LINES, about="+".join(lines) or "all"),
                 lines=lines,
                 user=who.user,
                 reason=who.reason,

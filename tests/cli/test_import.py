@@ -150,7 +150,7 @@ def test_a_dry_run_writes_nothing(session: Session, tmp_path: Path) -> None:
 
 def test_the_example_merchant_is_read_whole(session: Session) -> None:
     report = import_orders(session, ROOT / "examples" / "orders_export.csv")
-    assert (report.taken, sum(report.skipped.values()), len(report.rejected)) == (143, 5, 2)
+    assert (report.taken, sum(report.skipped.values()), report.rejected) == (143, 5, 2)
     assert Path(report.rejects_file).exists()
 
 
@@ -173,3 +173,44 @@ def test_no_personal_data_outside_the_sealed_table(session: Session, tmp_path: P
     for table in t.metadata.sorted_tables:
         with session.db.read() as connection:
             assert "canary" not in str(connection.execute(table.select()).all()).lower(), table.name
+
+
+def test_the_example_order_can_be_submitted_twice_and_counts_once(session: Session) -> None:
+    session.db.close()
+    for said in ("taken in", "known already"):
+        done = CliRunner().invoke(app, ["order", "submit", str(ROOT / "examples" / "order.json")])
+        assert done.exit_code == 0, done.output
+        assert said in done.output
+
+
+def test_an_endless_order_is_rejected_in_parts_that_fit(tmp_path: Path, session: Session) -> None:
+    rows = [later_line("", "TENT") for _ in range(2_500)]
+    path = write(tmp_path / "nameless.csv", *rows)
+    found = [read for read, _ in read_orders(path)]
+    assert all(isinstance(read, Rejected) and len(read.rows) <= 1_001 for read in found)
+    assert sum(len(read.rows) for read in found if isinstance(read, Rejected)) == 2_500
+
+
+def test_a_problem_is_kept_without_the_cell_that_was_wrong(
+    tmp_path: Path, session: Session
+) -> None:
+    shifted = row(**{"Lineitem quantity": "Nora Namenlos"})
+    report = import_orders(session, write(tmp_path / "shifted.csv", shifted))
+    assert "Nora" in Path(report.rejects_file).read_text(), "the owner sees the row as it stood"
+    with session.db.read() as connection:
+        (kept,) = connection.execute(select(t.problems)).all()
+    assert kept.field == "Lineitem quantity"
+    assert "whole number" in kept.reason
+    assert "Nora" not in "".join(map(str, kept))
+
+
+def test_a_corrected_file_leaves_no_old_rejects_and_a_dry_run_writes_nothing(
+    tmp_path: Path, session: Session
+) -> None:
+    path = write(tmp_path / "orders.csv", row(**{"Lineitem quantity": "many"}))
+    dry = import_orders(session, path, dry_run=True)
+    assert (dry.rejected, dry.rejects_file) == (1, "")
+    rejects = Path(import_orders(session, path).rejects_file)
+    assert rejects.exists()
+    import_orders(session, write(path, row()))
+    assert not rejects.exists()

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import re
 
-from click import Group
-from typer.main import get_command
-
 from activities.settings import ROOT
-from cli.app import app
 
 GUIDE = (ROOT / "docs" / "operating-guide.md").read_text()
 
@@ -26,15 +22,6 @@ def test_every_kind_that_workflows_open_has_a_rule_of_its_own() -> None:
     kinds = set(re.findall(r"case\.kind == '(\w+)'", policy))
     for kind in kinds:
         assert f'"{kind}"' in code, f"{kind}: no workflow opens it"
-
-
-def test_every_verb_has_a_help_text() -> None:
-    def walk(command: object, path: str) -> list[str]:
-        if isinstance(command, Group):
-            return [x for n, c in command.commands.items() for x in walk(c, f"{path} {n}")]
-        return [] if getattr(command, "help", "") else [path]
-
-    assert walk(get_command(app), "meshline") == []
 
 
 def test_links_in_the_readme_lead_somewhere() -> None:
