@@ -142,7 +142,7 @@ def report(found: dict[Run, Result], commit: str, more: str) -> str:
         "",
         f"Written by `make campaign` at commit `{commit}`. Every run is a whole `meshline demo`",
         "on one machine, with orders generated from its seed, judged by simulators/checker.py",
-        f"against the vendors' own ledgers; the business clock runs {RATE:,} times as fast as ours.",
+        f"against the vendors' own ledgers. The business clock runs {RATE:,} times as fast.",
         "",
     ]
     for kind, title in (

@@ -205,9 +205,10 @@ class OrderWorkflow:
             self._paperwork.confirm(fulfillment.ref)
         self._paperwork.capture()
         if all(f.shipped or f.done for f in self._fulfillments.values()):
+            self._review.stage = "delivery"
             workflow.upsert_search_attributes(
                 [
-                    a.WAITING_FOR.value_set("delivery"),
+                    a.WAITING_FOR.value_set(self._review.stage),
                     a.WAITING_SINCE.value_set(self._desk.now()),
                 ]
             )

@@ -64,6 +64,7 @@ class Review:
         self.holds: dict[str, Hold] = {}
         self.waived: set[str] = set()
         self.rejected = ""
+        self.stage = "accept"  # what it waits for when it waits for nobody: accept, pick, delivery
         self._opened = 0
         self._lock = asyncio.Lock()
 
@@ -322,7 +323,7 @@ class Review:
         """One attribute change per opening or closing of a case or hold."""
         worst = next(iter(self.cases.values()), None)
         held = next(iter(self.holds.values()), None)
-        waiting = worst.case.kind if worst else f"hold:{held.reason.value}" if held else "work"
+        waiting = worst.case.kind if worst else f"hold:{held.reason.value}" if held else self.stage
         owner = worst.owner if worst else held.owner if held else "none"
         workflow.upsert_search_attributes(
             [

@@ -110,13 +110,14 @@ class Sourcing:
         policies = ", ".join(planned.policies)
         nodes = ", ".join(planned.nodes)
         self._desk.last_decision = f"{nodes}: {planned.because or 'cheapest'} ({policies})"
+        self._review.stage = "pick"
         workflow.upsert_search_attributes(
             [
                 a.ORDER_STATUS.value_set("processing"),
                 a.NODES.value_set(sorted(set(planned.nodes))),
                 a.CARRIER.value_set("+".join(planned.carriers)),
                 a.POLICY_VERSION.value_set(list(planned.policies)),
-                a.WAITING_FOR.value_set("pick"),
+                a.WAITING_FOR.value_set(self._review.stage),
                 a.WAITING_SINCE.value_set(self._desk.now()),
             ]
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 from sqlalchemy import select
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from connectors import errors as e
 from domain import messages as m
@@ -13,6 +16,7 @@ from domain.fulfillment import Fact, Quantity
 from store import cases
 from store import tables as t
 from tests.bed import CHICAGO, Bed
+from workflows import attributes as a
 
 
 async def held(bed: Bed, order: str) -> object:
@@ -21,6 +25,15 @@ async def held(bed: Bed, order: str) -> object:
             return next(iter(cases.live_holds(connection, order)), None)
 
     return await bed.until(active)
+
+
+async def waits_for(handle: WorkflowHandle[Any, Any], what: str) -> None:
+    """Until the Temporal UI lists the order under what it waits for."""
+    for _ in range(200):
+        if (await handle.describe()).typed_search_attributes.get(a.WAITING_FOR) == what:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"does not wait for {what}")
 
 
 async def test_a_bad_address_holds_until_it_is_corrected(bed: Bed) -> None:
@@ -117,6 +130,7 @@ async def test_a_short_pick_ships_the_rest_from_elsewhere(bed: Bed) -> None:
     await bed.tell(first.id, Fact.PICK_SHORT, short=[Quantity(line_id="1", sku="TENT", quantity=2)])
     (_, second) = await bed.fulfilling(order, 2)
     assert second.node != first.node
+    await waits_for(handle, "pick")  # nobody has to act: it is with the nodes again
     await bed.ship(order, 2)
     assert (await handle.result())["status"] == "completed"
     line = bed.rows(t.lines, order)[0]
