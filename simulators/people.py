@@ -178,7 +178,7 @@ class People:
 
     Args:
         run: gives a command to Meshline; returns exit code and output.
-        leave: so many that a person could decide are left alone.
+        leave: so many orders that wait for a person are left alone.
         rate: business seconds per wall second.
     """
 
@@ -216,13 +216,14 @@ class People:
     def _plan(self, row: Json, hold: bool, now: float) -> None:
         key = row["id"]
         known = self._known.setdefault(key, Known(owner=row["owner"]))
-        if key in self._left or key in self._due:
+        order = row.get("order_id") or key  # what is left goes on: a hold becomes overdue
+        if order in self._left or key in self._due:
             return
         deed = (choose_for_hold if hold else choose_for_case)(row, known, self._seed)
         if deed is None:
             return
         if len(self._left) < self._leave and deed.action != "ack":
-            self._left.add(key)
+            self._left.add(order)
             print(json.dumps({"left": key}), flush=True)
             return
         self._due[key] = (now + deed.hours * 3600 / self._rate, deed)
@@ -279,7 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--meshline", required=True, help='the command, for example "python starter.py"')
-    add("--leave", type=int, default=0, help="so many cases or holds are left to you")
+    add("--leave", type=int, default=0, help="so many waiting orders are left to you")
     add("--seed", type=int, default=1, help="decides who decides how, and when")
     add("--clock-rate", type=float, default=1.0, help="business seconds per wall second")
     add("--stop-file", type=Path, default=None, help="ends when this file appears")

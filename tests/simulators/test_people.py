@@ -132,3 +132,20 @@ def test_the_first_ones_are_left_and_the_others_worked_in_business_hours(
     acted = [g for g in given if "list" not in g]
     assert {g[2] for g in acted} == {"c1", "c2"}
     assert len(acted) == 6  # three refusals each
+
+
+def test_an_order_that_is_left_stays_left_when_its_hold_becomes_overdue() -> None:
+    held = [{**hold("high_risk_of_fraud"), "id": "o1/h0", "order_id": "o1"}]
+    overdue = [{**case("hold_overdue", key="o1/case/1"), "order_id": "o1"}]
+    given: list[list[str]] = []
+
+    def run(arguments: Sequence[str]) -> tuple[int, str]:
+        given.append(list(arguments))
+        return 0, json.dumps(held if arguments[0] == "hold" else overdue)
+
+    people = People(run, leave=1, seed=1, rate=3600.0)
+    people.look(True, 0.0)
+    people.look(False, 1.0)
+    for moment in range(1, 8):
+        people.act(100.0 * moment, lambda: False)
+    assert all("list" in g for g in given)
