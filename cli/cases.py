@@ -40,7 +40,7 @@ def list_cases(
 def show_case(case_id: CaseId, as_json: AsJson = False) -> None:
     """One exception with everything that a decision needs.
 
-    Example: meshline exception show order:shop:1001/case/1
+    Example: meshline exception show order:shop:1001/case/1-pick_short
     """
     row = case_row(case_id)
     if as_json:

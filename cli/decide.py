@@ -8,36 +8,58 @@ from typing import Annotated, Literal
 import typer
 
 from cli.cases import case_row
-from cli.options import CaseId, Comment, HoldId, User
-from cli.session import bad_input, console, refuse, session
-from cli.temporal import update
+from cli.options import AsJson, CaseIds, Comment, HoldId, User
+from cli.session import FAILED, bad_input, console, errors, print_json, refuse, session
+from cli.temporal import Ask, update, update_all
 from domain import messages as m
 from domain.cases import CaseAction, ExceptionCase
 from store import cases
 
 
-def _act(action: CaseAction, case_id: str, user: str, comment: str, shown_hash: str) -> None:
+def _act(
+    action: CaseAction, case_ids: list[str], user: str, comment: str, shown_hash: str,
+    as_json: bool,
+) -> None:  # fmt: skip
     with bad_input():
-        row = case_row(case_id)
-        case = ExceptionCase.model_validate_json(row.body)
-        wanted = m.Resolution(
-            case_id=case.id, action=action, user=user, comment=comment,
-            shown_hash=shown_hash or case.shown_hash,
-        )  # fmt: skip
-        answer = update(session(), case.order_id, "resolve_case", wanted)
-    console.print(f"[green]✓[/] {answer}", highlight=False)
+        if shown_hash and len(case_ids) > 1:
+            refuse("--shown-hash: is of one exception. Decide them one by one")
+        asked = []
+        for case_id in case_ids:
+            case = ExceptionCase.model_validate_json(case_row(case_id).body)
+            wanted = m.Resolution(
+                case_id=case.id, action=action, user=user, comment=comment,
+                shown_hash=shown_hash or case.shown_hash,
+            )  # fmt: skip
+            asked.append(Ask(case.order_id, "resolve_case", wanted))
+        answers = update_all(session(), asked)
+    if as_json:
+        print_json(
+            [
+                {"id": case_id, "done": done, "said": text}
+                for case_id, (done, text) in zip(case_ids, answers, strict=True)
+            ]
+        )
+    for case_id, (done, text) in zip(case_ids, answers, strict=True):
+        about = f"{case_id}: " if len(case_ids) > 1 else ""
+        if not done:
+            errors.print(f"[red]✗[/] {about}{text}", highlight=False, soft_wrap=True)
+        elif not as_json:
+            console.print(f"[green]✓[/] {about}{text}", highlight=False, soft_wrap=True)
+    if not all(done for done, _ in answers):
+        raise typer.Exit(FAILED)
 
 
 def _verb(action: CaseAction, text: str) -> Callable[..., None]:
     def verb(
-        case_id: CaseId,
+        case_ids: CaseIds,
         user: User,
         comment: Comment = "",
         shown_hash: Annotated[
             str, typer.Option(help="Bind the decision to what you saw (default: as stored now).")
         ] = "",
+        as_json: AsJson = False,
     ) -> None:
-        _act(action, case_id, user, comment, shown_hash)
+        _act(action, case_ids, user, comment, shown_hash, as_json)
 
     name = action.value.replace("_", "-")
     verb.__doc__ = f"{text}\n\nExample: meshline exception {name} CASE --as dana"

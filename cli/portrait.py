@@ -19,6 +19,7 @@ from domain.cases import ExceptionCase
 from store import cases, catalog
 from store import tables as t
 
+MAY_PASS = {"pick_delayed", "pick_short", "handover_delayed", "delivery_delayed", "node_rejected"}
 ENDED = ("completed", "cancelled", "rejected")
 _STYLE = {"completed": "green", "processing": "cyan", "cancelled": "yellow", "rejected": "red"}
 
@@ -156,19 +157,20 @@ class Portrait:
 
     def for_the_person(self, most: int) -> list[str]:
         """Commands that decide what was left open."""
-        commands = []
         owners = {role: u.name for u in self._s.network.users for role in u.roles}
+        waiting: list[str] = []
+        passing: list[str] = []
         with self._s.db.read() as connection:
             for row in cases.live(connection):
                 case = ExceptionCase.model_validate_json(row.body)
                 action = next((a for a in case.actions if a != "ack"), case.actions[0])
                 verb, user = action.replace("_", "-"), owners.get(row.owner, "pat")
-                commands.append(f"meshline exception {verb} {row.id} --as {user}")
+                into = passing if case.kind in MAY_PASS else waiting
+                into.append(f"meshline exception {verb} {row.id} --as {user}")
             for row in cases.live_holds(connection):
-                commands.append(
-                    f"meshline hold release {row.id} --as {owners.get(row.owner, 'pat')}"
-                )
-        return [f".venv/bin/{c}" for c in commands[:most]]
+                user = owners.get(row.owner, "pat")
+                waiting.append(f"meshline hold release {row.id} --as {user}")
+        return [f".venv/bin/{c}" for c in [*waiting, *passing][:most]]
 
 
 def _count(connection: Connection, of: Any, *where: Any) -> int:

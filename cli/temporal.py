@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -13,20 +14,47 @@ from activities.settings import Settings
 from cli.session import FAILED, Session, refuse
 
 
+class Ask(NamedTuple):
+    """An Update for an order's workflow."""
+
+    order_id: str
+    name: str
+    message: Any
+
+
+class Said(NamedTuple):
+    """How an Update went: what was done, or why not."""
+
+    done: bool
+    text: str
+
+
 def update(s: Session, order_id: str, name: str, message: Any) -> str:
     """Send an Update to an order and wait for its answer; a refusal ends the verb."""
+    (said,) = update_all(s, [Ask(order_id, name, message)])
+    return said.text if said.done else refuse(said.text, FAILED)
 
-    async def send() -> str:
-        handle = (await connected(s.settings)).get_workflow_handle(order_id)
-        answer = await handle.execute_update(name, message)
-        return str(answer["message"] if isinstance(answer, dict) else answer.message)
 
+def update_all(s: Session, asked: Sequence[Ask]) -> list[Said]:
+    """Send Updates over one connection, one after the other, and wait for their answers."""
+
+    async def send() -> list[Said]:
+        client = await connected(s.settings)
+        return [await _send(client, ask) for ask in asked]
+
+    return asyncio.run(send())
+
+
+async def _send(client: Client, ask: Ask) -> Said:
     try:
-        return asyncio.run(send())
+        handle = client.get_workflow_handle(ask.order_id)
+        answer = await handle.execute_update(ask.name, ask.message)
     except WorkflowUpdateFailedError as refused:
-        refuse(str(refused.cause), FAILED)
+        return Said(False, str(refused.cause))
     except RPCError as error:
-        refuse(f"{order_id}: {error.message}. It may have ended: `meshline order show`", FAILED)
+        why = f"{ask.order_id}: {error.message}. It may have ended: `meshline order show`"
+        return Said(False, why)
+    return Said(True, str(answer["message"] if isinstance(answer, dict) else answer.message))
 
 
 async def connected(settings: Settings) -> Client:

@@ -130,8 +130,29 @@ def test_the_first_ones_are_left_and_the_others_worked_in_business_hours(
         people.act(10.0 * moment, lambda: False)
         people.look(False, 10.0 * moment)
     acted = [g for g in given if "list" not in g]
-    assert {g[2] for g in acted} == {"c1", "c2"}
-    assert len(acted) == 6  # three refusals each
+    assert [g[2:4] for g in acted] == [["c1", "c2"]] * 3  # decided alike; three refusals each
+
+
+def test_of_exceptions_that_are_decided_together_only_the_refused_one_is_tried_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [case("refund_due", key=f"c{n}") for n in range(2)]
+    given: list[list[str]] = []
+
+    def run(arguments: Sequence[str]) -> tuple[int, str]:
+        if "list" in arguments:
+            return 0, json.dumps(rows)
+        given.append(list(arguments))
+        said = [{"id": c, "done": c == "c0", "said": ""} for c in ("c0", "c1") if c in arguments]
+        return int(any(not x["done"] for x in said)), json.dumps(said)
+
+    people = People(run, leave=0, seed=1, rate=3600.0)
+    people.look(False, 0.0)
+    people.act(100.0, lambda: False)
+    del rows[0]
+    people.look(False, 200.0)
+    people.act(300.0, lambda: False)
+    assert [[w for w in g if w in ("c0", "c1")] for g in given] == [["c0", "c1"], ["c1"]]
 
 
 def test_an_order_that_is_left_stays_left_when_its_hold_becomes_overdue() -> None:
