@@ -32,9 +32,9 @@ SPARE = 1.06  # of the generated orders some are fulfilled, cancelled or malform
 RATE = 9_600  # business seconds a second: parcels on the way are waited for less than in a demo
 LONGEST = 1_200  # seconds a run may take
 COLUMNS = (
-    "orders", "completed", "cancelled", "rejected", "held", "waiting", "exceptions", "approvals",
-    "retries", "compensations", "labels_bought", "labels_voided", "duplicates", "lost",
-    "oversold", "refunds_over", "seconds",
+    "commit", "orders", "completed", "cancelled", "rejected", "held", "waiting", "exceptions",
+    "approvals", "retries", "compensations", "labels_bought", "labels_voided", "duplicates",
+    "lost", "oversold", "refunds_over", "seconds",
 )  # fmt: skip
 WORKER_KILLS, SERVER_KILLS = 5, 2
 KILLS_FROM, KILLS_UNTIL = 8, 70  # seconds after the start of the imports
@@ -109,7 +109,7 @@ async def carry_out(run: Run) -> Result:
         return found
 
 
-async def campaign(runs: list[Run], kept: Path, jobs: int) -> dict[Run, Result]:
+async def campaign(runs: list[Run], commit: str, reuse: list[str], jobs: int) -> dict[Run, Result]:
     """All runs, several at a time; those that are kept already are not repeated."""
     found: dict[Run, Result] = {}
     turn = asyncio.Semaphore(jobs)
@@ -121,12 +121,14 @@ async def campaign(runs: list[Run], kept: Path, jobs: int) -> dict[Run, Result]:
         task = bar.add_task("campaign", total=len(runs))
 
         async def one(run: Run) -> None:
-            path = kept / f"{run.name}.json"
+            paths = [KEPT / c / f"{run.name}.json" for c in (commit, *reuse)]
             async with turn:
-                if not path.exists():
+                path = next((p for p in paths if p.exists()), None)
+                if path is None:
+                    path = paths[0]
                     result = await carry_out(run)
                     path.write_text(json.dumps(result, indent=1))
-            found[run] = json.loads(path.read_text())
+            found[run] = {**json.loads(path.read_text()), "commit": path.parent.name}
             mark = "[red]✗[/]" if found[run]["violations"] else "[green]✓[/]"
             bar.console.print(f"{mark} {run.name} {found[run].get('seconds', '?')} s")
             bar.advance(task)
@@ -166,8 +168,8 @@ def _table(rows: list[tuple[Run, Result]]) -> list[str]:
         [str(run.seed), *(str(r.get(c, "?")) for c in COLUMNS), str(len(r["violations"]))]
         for run, r in rows
     ]
-    sums = [sum(r.get(c, 0) for _, r in rows) for c in COLUMNS]
-    total = ["all", *(f"{s:g}" for s in sums), str(sum(len(r["violations"]) for _, r in rows))]
+    sums = [f"{sum(r.get(c, 0) for _, r in rows):g}" for c in COLUMNS[1:]]
+    total = ["all", "", *sums, str(sum(len(r["violations"]) for _, r in rows))]
     return [
         "| " + " | ".join(c.replace("_", " ") for c in head) + " |",
         "|" + "---|" * len(head),
@@ -209,15 +211,18 @@ def main() -> None:
     parser.add_argument("--kill-seeds", type=int, default=5, help="runs with kills")
     parser.add_argument("--kill-orders", type=int, default=100, help="orders of those")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    parser.add_argument(
+        "--reuse", action="append", default=[], metavar="COMMIT",
+        help="count runs kept from that commit as done; their rows say so (repeatable)",
+    )  # fmt: skip
     parser.add_argument("--no-benches", action="store_true", help="only the demos")
     parser.add_argument("--report", type=Path, default=REPORT)
     arguments = parser.parse_args()
     runs = [killing(seed, arguments.kill_orders) for seed in range(1, arguments.kill_seeds + 1)]
     runs += [storm(seed, arguments.orders) for seed in range(1, arguments.seeds + 1)]
     commit = _commit()
-    kept = KEPT / commit
-    kept.mkdir(parents=True, exist_ok=True)
-    found = asyncio.run(campaign(runs, kept, arguments.jobs))
+    (KEPT / commit).mkdir(parents=True, exist_ok=True)
+    found = asyncio.run(campaign(runs, commit, arguments.reuse, arguments.jobs))
     more = ""
     if not arguments.no_benches:
         more = "## Benches\n\n" + "\n".join(
