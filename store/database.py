@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import (
@@ -21,11 +21,14 @@ from sqlalchemy import (
     inspect,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from store import tables as t
 
 BUSY_TIMEOUT_MS = 10_000
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -101,7 +104,11 @@ def _insert_new(dialect: str, table: Table) -> Insert:
 
 def upsert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that can say what a conflict does, in the dialect's own words."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    if dialect != "postgresql":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # slow to import, and mostly not needed
+
+    return postgresql.insert(table)
 
 
 def _engine(url: str) -> Engine:

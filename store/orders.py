@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Update, bindparam, func, select, update
 from sqlalchemy.engine import Row
@@ -15,7 +15,9 @@ from domain.order import IncomingOrder, Order
 from store import events
 from store import tables as t
 from store.database import insert_into, insert_new
-from store.personal import Vault
+
+if TYPE_CHECKING:
+    from store.personal import Vault  # cryptography: not for verbs that only read
 
 _QUANTITIES = ("ordered", "open", "backordered", "allocated", "released", "shipped", "cancelled")
 _BODY = select(t.orders.c.body).where(t.orders.c.id == bindparam("of"))
