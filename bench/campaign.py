@@ -1,8 +1,9 @@
 """Whole demos by the dozen, judged: storms by seed, and kills. `make campaign`.
 
 Every run is a `meshline demo --exit` in a folder of its own, with orders generated from the
-run's seed. What a run has shown is kept under .meshline/campaign/COMMIT, so an interrupted
-campaign goes on where it was. Ends with exit code 1 if anything was violated.
+run's seed. What a run has shown is kept under .meshline/campaign/COMMIT and, with the report,
+in docs/campaign.json, so an interrupted campaign goes on where it was. Ends with exit code 1 if
+anything was violated.
 """
 
 from __future__ import annotations
@@ -109,7 +110,24 @@ async def carry_out(run: Run) -> Result:
         return found
 
 
-async def campaign(runs: list[Run], commit: str, reuse: list[str], jobs: int) -> dict[Run, Result]:
+def kept_of(commits: list[str], told: Path) -> dict[str, Result]:
+    """Results of earlier runs of these commits by the run's name, the first commit's first."""
+    files = [p for c in commits for p in sorted((KEPT / c).glob("*.json"))]
+    found = {p.stem: json.loads(p.read_text()) | {"commit": p.parent.name} for p in reversed(files)}
+    reported: dict[str, Result] = json.loads(told.read_text()) if told.exists() else {}
+    return {name: r for name, r in reported.items() if r["commit"] in commits} | found
+
+
+def keep(commit: str, run: Run, result: Result) -> None:
+    """Write a result of this commit down at once."""
+    if result["commit"] == commit:
+        (KEPT / commit).mkdir(parents=True, exist_ok=True)
+        (KEPT / commit / f"{run.name}.json").write_text(json.dumps(result, indent=1))
+
+
+async def campaign(
+    runs: list[Run], commit: str, kept: dict[str, Result], jobs: int
+) -> dict[Run, Result]:
     """All runs, several at a time; those that are kept already are not repeated."""
     found: dict[Run, Result] = {}
     turn = asyncio.Semaphore(jobs)
@@ -121,14 +139,10 @@ async def campaign(runs: list[Run], commit: str, reuse: list[str], jobs: int) ->
         task = bar.add_task("campaign", total=len(runs))
 
         async def one(run: Run) -> None:
-            paths = [KEPT / c / f"{run.name}.json" for c in (commit, *reuse)]
             async with turn:
-                path = next((p for p in paths if p.exists()), None)
-                if path is None:
-                    path = paths[0]
-                    result = await carry_out(run)
-                    path.write_text(json.dumps(result, indent=1))
-            found[run] = {**json.loads(path.read_text()), "commit": path.parent.name}
+                found[run] = kept.get(run.name) or await carry_out(run)
+            found[run].setdefault("commit", commit)
+            keep(commit, run, found[run])
             mark = "[red]✗[/]" if found[run]["violations"] else "[green]✓[/]"
             bar.console.print(f"{mark} {run.name} {found[run].get('seconds', '?')} s")
             bar.advance(task)
@@ -221,14 +235,17 @@ def main() -> None:
     runs = [killing(seed, arguments.kill_orders) for seed in range(1, arguments.kill_seeds + 1)]
     runs += [storm(seed, arguments.orders) for seed in range(1, arguments.seeds + 1)]
     commit = _commit()
-    (KEPT / commit).mkdir(parents=True, exist_ok=True)
-    found = asyncio.run(campaign(runs, commit, arguments.reuse, arguments.jobs))
+    told = arguments.report.with_suffix(".json")
+    kept = kept_of([commit, *arguments.reuse], told)
+    found = asyncio.run(campaign(runs, commit, kept, arguments.jobs))
     more = ""
     if not arguments.no_benches:
         more = "## Benches\n\n" + "\n".join(
             _json_of(f"bench.{name}", "--json") for name in ("importing", "budget", "throughput")
         )
     arguments.report.write_text(report(found, commit, more))
+    results = {run.name: {k: v for k, v in r.items() if k != "output"} for run, r in found.items()}
+    told.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     console.print(f"report: {arguments.report}")
     if any(r["violations"] for r in found.values()):
         raise SystemExit(1)
