@@ -29,6 +29,8 @@ LISTS = 2  # exceptions and holds, asked for in turn
 AT_ONCE = 12  # actions between two looks at the queue
 CALL_SECONDS = 60.0
 REFUSALS = 3
+CUSTOMERS_EVERY = 2  # looks at both lists; then customers who changed their minds are heard
+CHANGED_THEIR_MINDS = 0.06
 
 USER_OF = {
     "revenue_ops": "riley", "fulfillment_ops": "frankie", "finance": "dana",
@@ -170,6 +172,15 @@ def choose_for_hold(hold: Json, known: Known, seed: int) -> Deed | None:
     return deed if known.refused.get(deed.action, 0) < REFUSALS else None
 
 
+def choose_for_order(order_id: str, seed: int) -> Deed | None:
+    """Some customers cancel, at any moment of their order's way."""
+    dice = Random(f"{seed}:{order_id}:customer")
+    if dice.random() >= CHANGED_THEIR_MINDS:
+        return None
+    arguments = ("order", "cancel", order_id, "--as", "casey", "--reason", "changed their mind")
+    return Deed("cancel", arguments, dice.uniform(0.0, 24.0))
+
+
 # --- how they work --------------------------------------------------------------------------
 
 
@@ -206,12 +217,28 @@ class People:
             return True
         news, self._said[holds] = text != self._said[holds], text
         listed = {row["id"] for row in rows}
-        for key in [k for k in self._due if _is_hold(self._due[k][1]) == holds]:
+        for key in [k for k, (_at, deed) in self._due.items() if _list_of(deed) == what]:
             if key not in listed:
                 del self._due[key]
         for row in rows:
             self._plan(row, holds, now)
         return news or not (rows or holds)
+
+    def hear_customers(self, now: float) -> None:
+        """Plans the cancels of customers; an order is thought about once."""
+        code, text = self._run(
+            ["order", "list", "--status", "processing", "--limit", "10000", "--json"]
+        )
+        if code:
+            _tell(failed="order list", code=code, said=text[-300:])
+            return
+        for row in json.loads(text):
+            if row["id"] in self._known:
+                continue
+            self._known[row["id"]] = Known(owner="customer_care")
+            deed = choose_for_order(row["id"], self._seed)
+            if deed is not None:
+                self._due[row["id"]] = (now + deed.hours * 3600 / self._rate, deed)
 
     def _plan(self, row: Json, hold: bool, now: float) -> None:
         key = row["id"]
@@ -235,7 +262,8 @@ class People:
         for number, (_at, key) in enumerate(ripe):
             _, deed = self._due[key]
             # one command takes several exceptions that are decided alike
-            words = _without_subject(deed) if not _is_hold(deed) else ("", str(number))
+            alike = _list_of(deed) == "exception"
+            words = _without_subject(deed) if alike else (str(number),)
             commands.setdefault(words, []).append(key)
         done = 0
         for keys in commands.values():
@@ -247,11 +275,9 @@ class People:
 
     def _do(self, keys: list[str]) -> None:
         deeds = [self._due.pop(key)[1] for key in keys]
-        if _is_hold(deeds[0]):
-            arguments = deeds[0].arguments
-        else:
-            verb, rest = deeds[0].arguments[:2], deeds[0].arguments[3:]
-            arguments = (*verb, *keys, *rest, "--json")
+        arguments = deeds[0].arguments
+        if _list_of(deeds[0]) == "exception":
+            arguments = (*arguments[:2], *keys, *arguments[3:], "--json")
         code, text = self._run(arguments)
         refused = _refused(text) if code else {}
         for key, deed in zip(keys, deeds, strict=True):
@@ -276,8 +302,11 @@ def _refused(text: str) -> dict[str, bool]:
         return {}
 
 
-def _is_hold(deed: Deed) -> bool:
-    return deed.arguments[0] != "exception"
+def _list_of(deed: Deed) -> str:
+    """Which list a deed's subject stands in: exception, hold, or order."""
+    if deed.arguments[:2] == ("order", "cancel"):
+        return "order"
+    return "exception" if deed.arguments[0] == "exception" else "hold"
 
 
 def _tell(**facts: Any) -> None:
@@ -330,9 +359,12 @@ def main(arguments: list[str] | None = None) -> int:
         return bool(ended) or asked or os.getppid() != parent
 
     people = People(_runner(options.meshline), options.leave, options.seed, options.clock_rate)
-    holds, same = False, 0
+    holds, same, looks = False, 0, 0
     while not stopped():
         began = time.monotonic()
+        looks += 1
+        if looks % (2 * CUSTOMERS_EVERY) == 0:
+            people.hear_customers(began)
         if same < LISTS:
             same = 0 if people.look(holds, began) else same + 1
             holds = not holds

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simulators.people import Known, People, choose_for_case, choose_for_hold
+from simulators.people import Known, People, choose_for_case, choose_for_hold, choose_for_order
 
 ALL = ["ack", "approve", "reject", "reroute", "retry", "cancel", "resolve", "ship_partial"]
 
@@ -170,3 +170,25 @@ def test_an_order_that_is_left_stays_left_when_its_hold_becomes_overdue() -> Non
     for moment in range(1, 8):
         people.act(100.0 * moment, lambda: False)
     assert all("list" in g for g in given)
+
+
+def test_a_few_customers_change_their_minds_once_at_any_moment() -> None:
+    ids = [f"order:shop:{n}" for n in range(1_000)]
+    deeds = [deed for i in ids if (deed := choose_for_order(i, 7)) is not None]
+    assert 30 < len(deeds) < 100
+    assert max(d.hours for d in deeds) > 20 > 4 > min(d.hours for d in deeds)
+    given: list[list[str]] = []
+
+    def run(arguments: Sequence[str]) -> tuple[int, str]:
+        given.append(list(arguments))
+        return 0, json.dumps([{"id": i} for i in ids] if arguments[0] == "order" else [])
+
+    people = People(run, leave=0, seed=7, rate=3600.0)
+    for moment in range(3):
+        people.hear_customers(float(moment))
+    people.look(False, 3.0)
+    people.look(True, 3.0)
+    while people.act(1_000.0, lambda: False):
+        pass
+    cancels = [g[2] for g in given if g[:2] == ["order", "cancel"]]
+    assert len(cancels) == len(set(cancels)) == len(deeds)
