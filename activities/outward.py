@@ -26,9 +26,15 @@ class OmsActivities:
 
     @activity.defn(name=Activity.CONFIRM)
     async def confirm(self, request: m.ConfirmRequest) -> m.Audited:
-        """Tell the OMS what was shipped, with tracking, once."""
+        """Tell the OMS what was shipped, with tracking, once.
+
+        A parcel that is sent again has units that the shop knows as shipped: it takes each
+        only once, and is told of the others.
+        """
         oms = cast(OMS, self._c.connectors[request.connector])
         notice = await asyncio.to_thread(self._notice, request)
+        if not notice.lines:
+            return m.Audited()
         with vendor_errors():
             found = None
             if activity.info().attempt > 1:
@@ -67,7 +73,8 @@ class OmsActivities:
             sent = fulfillments.allocations(
                 connection, fulfillment_id=row.id, statuses=("released", "consumed")
             )
-        units = {a.line_id: a.quantity for a in sent}
+            news = fulfillments.unconfirmed(connection, row.order_id, row.id)
+        units = {a.line_id: min(a.quantity, news[a.line_id]) for a in sent}
         lines = tuple(
             q.model_copy(update={"quantity": units[q.line_id]})
             for q in part.lines

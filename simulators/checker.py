@@ -69,6 +69,10 @@ CREATE TEMP TABLE live_allocation AS
 CREATE TEMP TABLE told AS
     SELECT reference, count(DISTINCT json_extract(body, '$.fulfillment_id')) AS times
     FROM medusa.ledger WHERE effect = 'shipment_created' GROUP BY reference;
+CREATE TEMP TABLE told_units AS
+    SELECT order_of(l.reference) AS order_id, j.key AS sku, sum(j.value) AS units
+    FROM medusa.ledger l, json_each(l.body, '$.lines') j WHERE l.effect = 'shipment_created'
+    GROUP BY 1, 2;
 CREATE TEMP TABLE intent AS
     SELECT coalesce(json_extract(body, '$.payment_intent'), subject) AS id,
         sum(effect = 'captured') AS captures,
@@ -150,15 +154,18 @@ WHERE w.status IN ended AND w.shipped > coalesce(m.gone, 0)
 AND EXISTS (SELECT 1 FROM node_ledger);
 -- duplicates: {0} was confirmed to Medusa {1} times
 SELECT reference, times FROM told WHERE times > 1;
--- : {0} of order {1} has left and was never confirmed to Medusa
-SELECT f.id, f.order_id FROM ours.fulfillment_orders f
-JOIN ours.orders o ON o.id = f.order_id JOIN medusa.ledger p
+-- : order {0}: {1} units of {2} left a node, Medusa was told of {3}
+SELECT w.order_id, min(m.gone, w.ordered - w.cancelled), w.sku, coalesce(u.units, 0)
+FROM wanted w JOIN moved m ON m.order_id = w.order_id AND m.sku = w.sku
+JOIN ours.orders o ON o.id = w.order_id JOIN medusa.ledger p
     ON p.effect = 'order_placed' AND p.subject = o.external_id
-WHERE f.status = 'closed' AND o.status IN ended
-AND NOT EXISTS (SELECT 1 FROM told WHERE told.reference = f.id)
+LEFT JOIN told_units u ON u.order_id = w.order_id AND u.sku = w.sku
+WHERE w.status IN ended AND coalesce(u.units, 0) < min(m.gone, w.ordered - w.cancelled)
 AND NOT EXISTS (SELECT 1 FROM ours.exceptions e WHERE e.order_id = o.id
-    AND e.kind = 'unconfirmed' AND e.status = 'resolved'
-    AND json_extract(e.body, '$.fulfillment_id') = f.id);
+    AND e.kind = 'unconfirmed' AND e.status = 'resolved');
+-- : order {0}: Medusa was told of {1} units of {2}, {3} were ordered
+SELECT w.order_id, u.units, w.sku, w.ordered FROM wanted w
+JOIN told_units u ON u.order_id = w.order_id AND u.sku = w.sku WHERE u.units > w.ordered;
 """
 MONEY = """
 -- duplicates: payment {0} was captured {1} times

@@ -255,6 +255,24 @@ def consumed(connection: Connection, fulfillment_id: str, key: str, at: datetime
     return sum(a.quantity for a in sent)
 
 
+def unconfirmed(connection: Connection, order_id: str, besides: str) -> dict[str, int]:
+    """Units of each line that the shop was not told of yet by other fulfillment orders."""
+    told = {
+        r.id
+        for r in connection.execute(
+            select(t.fulfillments.c.id).where(
+                t.fulfillments.c.order_id == order_id, t.fulfillments.c.confirmed != ""
+            )
+        )
+        if r.id != besides
+    }
+    left = {r.line_id: int(r.ordered) for r in orders.line_rows(connection, order_id)}
+    for a in allocations(connection, order_id=order_id, statuses=("released", "consumed")):
+        if a.fulfillment_id in told:
+            left[a.line_id] = max(0, left[a.line_id] - a.quantity)
+    return left
+
+
 def shipments(connection: Connection, fulfillment_id: str) -> list[Row[Any]]:
     """The shipments of a fulfillment order, voided ones included."""
     return list(connection.execute(_SHIPMENTS, {"of": fulfillment_id}))

@@ -201,8 +201,7 @@ class OrderWorkflow:
 
     def _shipped(self, fulfillment: Fulfillment) -> None:
         """Step 8, its end: confirm to the OMS and capture, while the parcel travels."""
-        if not self._sourcing.is_reship(fulfillment.ref):
-            self._paperwork.confirm(fulfillment.ref)
+        self._paperwork.confirm(fulfillment.ref)
         self._paperwork.capture()
         if all(f.shipped or f.done for f in self._fulfillments.values()):
             self._review.stage = "delivery"

@@ -45,7 +45,6 @@ class Sourcing:
         self.replans = 0
         self._baseline: int | None = None
         self._short_cases: list[OpenCase] = []
-        self._reshipped: set[str] = set()
 
     # --- steps 3 and 4 ----------------------------------------------------------------------
 
@@ -227,8 +226,6 @@ class Sourcing:
             if source.stop == "replan":
                 self._excluded.add(node)
                 self.replans += 1
-            if source.shipped:
-                self._reshipped |= set(source.ref.lines)
             self.open_units += units
             return
         self._excluded.add(node)
@@ -246,10 +243,6 @@ class Sourcing:
             await self._review.close(entry, answer.because)
         elif not entry.ended:
             self._short_cases.append(entry)
-
-    def is_reship(self, ref: m.FulfillmentRef) -> bool:
-        """Sent once more: the shop has these lines as shipped, and takes them only once."""
-        return bool(ref.lines) and set(ref.lines) <= self._reshipped
 
     async def _compensate(self, trigger: CompensateTrigger, node: str, units: int) -> m.Compensated:
         return await self._desk.store(

@@ -75,7 +75,7 @@ def run(clean: Path, tmp_path: Path) -> Iterator[Run]:
 
 def _ledgers() -> Iterator[tuple[Any, ...]]:
     yield "medusa", "order_placed", "order_1", "order_1", {}
-    body = {"fulfillment_id": "ful_1"}
+    body = {"fulfillment_id": "ful_1", "lines": {"MUG": 2}}
     yield "medusa", "fulfillment_created", "order_1", f"{SHOP}/g1f1", {"body": body}
     yield "medusa", "shipment_created", "order_1", f"{SHOP}/g1f1", {"body": body}
     paid: dict[str, Any] = {"body": {"payment_intent": "pi_1"}}
@@ -273,9 +273,14 @@ def test_a_shipment_confirmed_twice_or_never_is_found(run: Run) -> None:
         "medusa", "shipment_created", "order_1", f"{SHOP}/g1f1", body={"fulfillment_id": "ful_2"}
     )
     assert run.violations() == [f"{SHOP}/g1f1 was confirmed to Medusa 2 times"]
+    run.ledger(
+        "medusa", "shipment_created", "order_1", f"{SHOP}/g2f1",
+        body={"fulfillment_id": "ful_3", "lines": {"MUG": 1}},
+    )  # fmt: skip
+    assert f"order {SHOP}: Medusa was told of 3 units of MUG, 2 were ordered" in run.violations()
     (run.simulators / "medusa.db").unlink()
     run.ledger("medusa", "order_placed", "order_1", "order_1")
-    never = f"{SHOP}/g1f1 of order {SHOP} has left and was never confirmed to Medusa"
+    never = f"order {SHOP}: 2 units of MUG left a node, Medusa was told of 0"
     assert run.violations() == [never]
     run.ours(
         "UPDATE exceptions SET kind = 'unconfirmed', body = ?",
@@ -311,4 +316,4 @@ def test_the_verdict_is_json_and_the_exit_code_tells_it_too(
 def test_every_check_names_a_figure_or_none() -> None:
     figures = {"", "lost", "duplicates", "oversold", "refunds_over"}
     assert {check.counts for check in CHECKS} == figures
-    assert len(CHECKS) == 28
+    assert len(CHECKS) == 29

@@ -239,3 +239,24 @@ async def test_a_lost_parcel_is_sent_again_when_care_says_so(bed: Bed) -> None:
     assert (await handle.result())["status"] == "completed"
     assert sorted(r.status for r in bed.rows(t.shipments, order)) == ["delivered", "lost"]
     assert bed.rows(t.lines, order)[0].shipped == 1
+    assert bed.medusa.count("confirmed") == 1, "the shop takes a unit only once"
+
+
+async def test_the_shop_is_told_of_each_unit_once_when_a_part_is_sent_again(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=2, dc_east=2)
+    incoming = bed.order("1", [("TENT", 3)])
+    handle = await bed.start(incoming)
+    order = incoming.order.id
+    parts = await bed.fulfilling(order, 2)
+    units = {a.fulfillment_id: a.quantity for a in bed.rows(t.allocations, order)}
+    small, big = sorted((p.id for p in parts), key=lambda i: units[i])
+    await bed.tell(small, Fact.PACKED)
+    await bed.until(lambda: bed.easypost.count("bought"))
+    await bed.tell(small, Fact.SHIPPED, Fact.LOST)
+    await bed.decide(await bed.case(order, "shipment_lost"), CaseAction.REROUTE, "casey")
+    await bed.until(lambda: len(bed.fulfillments(order)) == 3)
+    await bed.ship(order, 2)
+    assert (await handle.result())["status"] == "completed"
+    told = [q.quantity for n in bed.medusa.confirmed.values() for q in n.lines]
+    assert sum(told) == 3
+    assert set(bed.medusa.confirmed) == {small, big}
