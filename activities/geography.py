@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from statistics import fmean
 
 import zipcodes
 
 
-@cache
+@lru_cache(maxsize=2_000)  # there are 1,000 prefixes; what else is asked for comes from outside
 def _area(prefix: str) -> tuple[tuple[float, float] | None, dict[str, str]]:
     """Centroid of a three-digit prefix, and the state of each of its ZIP codes.
 

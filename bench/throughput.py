@@ -43,7 +43,7 @@ from worker import STORE_THREADS
 from workflows.attributes import REGISTERED
 from workflows.plugin import meshline_plugin
 
-ROUNDS = 3
+ROUNDS = 4  # even: each side is first as often as the other
 ORDERS = 200  # a round and side
 IN_FLIGHT = 100  # enough that the machine is busy and never waits for the facts
 SAMPLE = 10  # histories
@@ -88,7 +88,6 @@ class Race:
     bed: Bed
     sides: dict[str, Side]
     facts: asyncio.Queue[tuple[str, Fact]]
-    fulfillment_of: dict[str, str] = field(default_factory=dict)
     taken: int = 0
     turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IN_FLIGHT))
 
