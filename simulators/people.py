@@ -21,16 +21,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from simulators.customers import Customers, Run
+
 Json = dict[str, Any]
-Run = Callable[[Sequence[str]], tuple[int, str]]
 
 EVERY_SECONDS = 2.0  # a start of the command line costs most of a second of CPU
 LISTS = 2  # exceptions and holds, asked for in turn
 AT_ONCE = 12  # actions between two looks at the queue
 CALL_SECONDS = 60.0
 REFUSALS = 3
-CUSTOMERS_EVERY = 2  # looks at both lists; then customers who changed their minds are heard
-CHANGED_THEIR_MINDS = 0.06
 
 USER_OF = {
     "revenue_ops": "riley", "fulfillment_ops": "frankie", "finance": "dana",
@@ -172,15 +171,6 @@ def choose_for_hold(hold: Json, known: Known, seed: int) -> Deed | None:
     return deed if known.refused.get(deed.action, 0) < REFUSALS else None
 
 
-def choose_for_order(order_id: str, seed: int) -> Deed | None:
-    """Some customers cancel, at any moment of their order's way."""
-    dice = Random(f"{seed}:{order_id}:customer")
-    if dice.random() >= CHANGED_THEIR_MINDS:
-        return None
-    arguments = ("order", "cancel", order_id, "--as", "casey", "--reason", "changed their mind")
-    return Deed("cancel", arguments, dice.uniform(0.0, 24.0))
-
-
 # --- how they work --------------------------------------------------------------------------
 
 
@@ -197,7 +187,7 @@ class People:
         self._run, self._leave, self._seed, self._rate = run, leave, seed, rate
         self._known: dict[str, Known] = {}
         self._due: dict[str, tuple[float, Deed]] = {}
-        self._left: set[str] = set()
+        self.left: set[str] = set()  # orders or cases that are somebody else's
         self._said = {False: "", True: ""}  # by the lists, the last time
 
     def look(self, holds: bool, now: float) -> bool:
@@ -224,33 +214,17 @@ class People:
             self._plan(row, holds, now)
         return news or not (rows or holds)
 
-    def hear_customers(self, now: float) -> None:
-        """Plans the cancels of customers; an order is thought about once."""
-        code, text = self._run(
-            ["order", "list", "--status", "processing", "--limit", "10000", "--json"]
-        )
-        if code:
-            _tell(failed="order list", code=code, said=text[-300:])
-            return
-        for row in json.loads(text):
-            if row["id"] in self._known:
-                continue
-            self._known[row["id"]] = Known(owner="customer_care")
-            deed = choose_for_order(row["id"], self._seed)
-            if deed is not None:
-                self._due[row["id"]] = (now + deed.hours * 3600 / self._rate, deed)
-
     def _plan(self, row: Json, hold: bool, now: float) -> None:
         key = row["id"]
         known = self._known.setdefault(key, Known(owner=row["owner"]))
         order = row.get("order_id") or key  # what is left goes on: a hold becomes overdue
-        if order in self._left or key in self._due:
+        if order in self.left or key in self._due:
             return
         deed = (choose_for_hold if hold else choose_for_case)(row, known, self._seed)
         if deed is None:
             return
-        if len(self._left) < self._leave and deed.action != "ack":
-            self._left.add(order)
+        if len(self.left) < self._leave and deed.action != "ack":
+            self.left.add(order)
             print(json.dumps({"left": key}), flush=True)
             return
         self._due[key] = (now + deed.hours * 3600 / self._rate, deed)
@@ -303,9 +277,7 @@ def _refused(text: str) -> dict[str, bool]:
 
 
 def _list_of(deed: Deed) -> str:
-    """Which list a deed's subject stands in: exception, hold, or order."""
-    if deed.arguments[:2] == ("order", "cancel"):
-        return "order"
+    """Which list a deed's subject stands in."""
     return "exception" if deed.arguments[0] == "exception" else "hold"
 
 
@@ -358,13 +330,13 @@ def main(arguments: list[str] | None = None) -> int:
         asked = options.stop_file is not None and options.stop_file.exists()
         return bool(ended) or asked or os.getppid() != parent
 
-    people = People(_runner(options.meshline), options.leave, options.seed, options.clock_rate)
-    holds, same, looks = False, 0, 0
+    run = _runner(options.meshline)
+    people = People(run, options.leave, options.seed, options.clock_rate)
+    customers = Customers(run, options.seed, options.clock_rate, people.left)
+    thread = customers.live_in_background(stopped)
+    holds, same = False, 0
     while not stopped():
         began = time.monotonic()
-        looks += 1
-        if looks % (2 * CUSTOMERS_EVERY) == 0:
-            people.hear_customers(began)
         if same < LISTS:
             same = 0 if people.look(holds, began) else same + 1
             holds = not holds
@@ -380,6 +352,7 @@ def main(arguments: list[str] | None = None) -> int:
             time.sleep(0.1)
         while not stopped() and time.monotonic() - began < EVERY_SECONDS:
             time.sleep(0.1)
+    thread.join()
     return 0
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from simulators.people import Known, People, choose_for_case, choose_for_hold, choose_for_order
+from simulators.customers import Customers, cancels_after
+from simulators.people import Known, People, choose_for_case, choose_for_hold
 
 ALL = ["ack", "approve", "reject", "reroute", "retry", "cancel", "resolve", "ship_partial"]
 
@@ -174,21 +175,22 @@ def test_an_order_that_is_left_stays_left_when_its_hold_becomes_overdue() -> Non
 
 def test_a_few_customers_change_their_minds_once_at_any_moment() -> None:
     ids = [f"order:shop:{n}" for n in range(1_000)]
-    deeds = [deed for i in ids if (deed := choose_for_order(i, 7)) is not None]
-    assert 30 < len(deeds) < 100
-    assert max(d.hours for d in deeds) > 20 > 4 > min(d.hours for d in deeds)
+    hours = {i: after for i in ids if (after := cancels_after(i, 7)) is not None}
+    assert 30 < len(hours) < 100
+    assert max(hours.values()) > 20 > 4 > min(hours.values())
     given: list[list[str]] = []
 
     def run(arguments: Sequence[str]) -> tuple[int, str]:
         given.append(list(arguments))
-        return 0, json.dumps([{"id": i} for i in ids] if arguments[0] == "order" else [])
+        return 0, json.dumps([{"id": i} for i in ids])
 
-    people = People(run, leave=0, seed=7, rate=3600.0)
-    for moment in range(3):
-        people.hear_customers(float(moment))
-    people.look(False, 3.0)
-    people.look(True, 3.0)
-    while people.act(1_000.0, lambda: False):
-        pass
-    cancels = [g[2] for g in given if g[:2] == ["order", "cancel"]]
-    assert len(cancels) == len(set(cancels)) == len(deeds)
+    left = next(iter(hours))
+    customers = Customers(run, seed=7, rate=3600.0, left={left})
+    assert [customers.look(float(moment)) for moment in range(3)] == [True, False, False]
+    customers.act(0.5 * max(hours.values()))
+    early = [g[2] for g in given if g[1] == "cancel"]
+    assert set(early) == {i for i in hours if hours[i] <= 0.5 * max(hours.values())} - {left}
+    customers.act(1_000.0)
+    customers.act(2_000.0)
+    cancels = [g[2] for g in given if g[1] == "cancel"]
+    assert sorted(cancels) == sorted(set(hours) - {left})
