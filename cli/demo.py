@@ -30,6 +30,7 @@ from domain.clock import BusinessClock
 
 RATE = 6_000.0  # 100 minutes a second: parcels travel for a minute
 LEFT_FOR_THE_PERSON = 3
+PLAYED = ("cli.app", "cli.cases", "cli.change", "cli.decide", "cli.order")  # verbs of the people
 LONGEST = 900.0  # seconds; a demo that hangs says so and fails
 INTERRUPTED = 130
 QUIET = 6.0  # seconds without change after which what waits is seen as waiting for people
@@ -164,12 +165,13 @@ class Demo:
 
     async def _people(self, stage: Stage) -> Child:
         left = 0 if self.o.leave else LEFT_FOR_THE_PERSON
-        command = f"{sys.executable} {ROOT / 'starter.py'}"
         return await stage.supervisor.start(
             Child(
                 "people",
                 python(
-                    "-m", "simulators.people", "--meshline", command, "--leave", str(left),
+                    "-m", "simulators.people", "--program", str(ROOT / "starter.py"),
+                    *(x for module in PLAYED for x in ("--preload", module)),
+                    "--leave", str(left),
                     "--seed", str(self.o.seed), "--clock-rate", str(self.o.rate),
                     "--stop-file", str(self.home / "people.stop"),
                 ),

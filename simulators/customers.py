@@ -10,11 +10,11 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Set
 from random import Random
 from typing import Any
 
-Run = Callable[[Sequence[str]], tuple[int, str]]
+from simulators.terminal import Run
 
 CHANGED_THEIR_MINDS = 0.06
 LATEST = 24.0  # business hours after the order was first seen

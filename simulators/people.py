@@ -10,25 +10,23 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from simulators.customers import Customers, Run
+from simulators.customers import Customers
+from simulators.terminal import Run, terminal
 
 Json = dict[str, Any]
 
-EVERY_SECONDS = 2.0  # a start of the command line costs most of a second of CPU
+EVERY_SECONDS = 2.0  # between two looks
 LISTS = 2  # exceptions and holds, asked for in turn
 AT_ONCE = 12  # actions between two looks at the queue
-CALL_SECONDS = 60.0
 REFUSALS = 3
 
 USER_OF = {
@@ -57,7 +55,7 @@ GOOD_ADDRESS = (
 )  # fmt: skip
 
 EXAMPLE = """example:
-  python -m simulators.people --meshline "python starter.py" --leave 3 --seed 7 \\
+  python -m simulators.people --program starter.py --leave 3 --seed 7 \\
       --clock-rate 3600 --stop-file run/people.stop
 Prints {"left": ID} for each case or hold that is left to you; what was done goes to stderr.
 """
@@ -285,24 +283,6 @@ def _tell(**facts: Any) -> None:
     print(json.dumps(facts), file=sys.stderr, flush=True)
 
 
-def _runner(command: str) -> Run:
-    words = shlex.split(command)
-
-    def run(arguments: Sequence[str]) -> tuple[int, str]:
-        try:
-            done = subprocess.run(
-                [*words, *arguments],
-                capture_output=True, text=True, timeout=CALL_SECONDS, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return 124, f"no answer within {CALL_SECONDS:.0f} s"
-        except OSError as error:
-            return 127, f"{words[0]}: {error}"
-        return done.returncode, done.stdout or done.stderr
-
-    return run
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m simulators.people",
@@ -311,7 +291,8 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--meshline", required=True, help='the command, for example "python starter.py"')
+    add("--program", type=Path, required=True, help="Meshline's entry, for example starter.py")
+    add("--preload", action="append", default=[], help="a module that its commands need")
     add("--leave", type=int, default=0, help="so many waiting orders are left to you")
     add("--seed", type=int, default=1, help="decides who decides how, and when")
     add("--clock-rate", type=float, default=1.0, help="business seconds per wall second")
@@ -319,8 +300,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.clock_rate <= 0:
         parser.error("--clock-rate must be over 0")
-    if not options.meshline.split():
-        parser.error("--meshline is empty. Give the command, for example 'python starter.py'")
+    if not options.program.is_file():
+        parser.error(f"--program: {options.program} does not exist. Give the path of starter.py")
     ended: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda n, _frame: ended.append(n))
@@ -330,7 +311,7 @@ def main(arguments: list[str] | None = None) -> int:
         asked = options.stop_file is not None and options.stop_file.exists()
         return bool(ended) or asked or os.getppid() != parent
 
-    run = _runner(options.meshline)
+    run = terminal(options.program, options.preload)
     people = People(run, options.leave, options.seed, options.clock_rate)
     customers = Customers(run, options.seed, options.clock_rate, people.left)
     thread = customers.live_in_background(stopped)
