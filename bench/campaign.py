@@ -3,7 +3,7 @@
 Every run is a `meshline demo --exit` in a folder of its own, with orders generated from the
 run's seed. What a run has shown is kept under .meshline/campaign/COMMIT and, with the report,
 in docs/campaign.json, so an interrupted campaign goes on where it was. Ends with exit code 1 if
-anything was violated.
+anything was violated; the databases and logs of such a run stay under .meshline/violated.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from examples.generate import OMS, ORDERS, generate
 
 REPORT = ROOT / "docs" / "campaign.md"
 KEPT = ROOT / ".meshline" / "campaign"
+EVIDENCE = ROOT / ".meshline" / "violated"  # whole homes of runs that were violated
 SPARE = 1.06  # of the generated orders some are fulfilled, cancelled or malformed already
 RATE = 9_600  # business seconds a second: parcels on the way are waited for less than in a demo
 LONGEST = 1_200  # seconds a run may take
@@ -103,10 +104,11 @@ async def carry_out(run: Run) -> Result:
         found: Result = json.loads(summary.read_text()) if summary.exists() else {}
         found.setdefault("violations", ["the demo wrote no summary"])
         found["restarts"] = text.count("starting it again")
-        if process.returncode or found["violations"]:
-            found["output"] = text[-4_000:]
         if len(run.kills) > found["restarts"]:
             found["violations"].append(f"only {found['restarts']} of {len(run.kills)} kills seen")
+        if process.returncode or found["violations"]:
+            found["output"] = text[-4_000:]
+            shutil.copytree(folder, EVIDENCE / f"{run.name}-{process.pid}")
         return found
 
 
