@@ -150,10 +150,9 @@ class Planning:
             )  # fmt: skip
             if lost is not None:
                 raise LostRace(f"{lost.quantity} × {lost.sku} at {lost.node}")
-            if orders.row(connection, request.order_id).status == "accepted":
-                events.move(
-                    connection, "order", "process", request.order_id, request.order_id, request.at
-                )
+            order = orders.row(connection, request.order_id)
+            if order.status == "accepted":
+                events.move_all(connection, "order", "process", [order], order.id, request.at)
             return m.Reserved(
                 fulfillments=tuple(
                     _reference(i, part) for i, part in zip(ids, plan.fulfillments, strict=True)
@@ -184,11 +183,10 @@ class Planning:
                 connection, order_id=request.order_id, statuses=("reserved",)
             )
             for fulfillment_id in sorted({a.fulfillment_id for a in held}):
-                fulfillments.give_back(
-                    connection, fulfillment_id, request.key, request.at, how="expire"
-                )
-                events.move(
-                    connection, "fulfillment_order", "cancel", fulfillment_id, request.order_id,
+                row, _plan = fulfillments.load(connection, fulfillment_id)
+                fulfillments.give_back(connection, row, request.key, request.at, how="expire")
+                events.move_all(
+                    connection, "fulfillment_order", "cancel", [row], row.order_id,
                     request.at, reason="reservation expired",
                 )  # fmt: skip
             return m.Audited()

@@ -35,7 +35,7 @@ class Progress:
 
         def step(connection: Connection) -> m.Remaining:
             row, _plan = fulfillments.load(connection, request.fulfillment_id)
-            units = fulfillments.give_back(connection, row.id, request.key, request.at)
+            units = fulfillments.give_back(connection, row, request.key, request.at)
             if row.status not in ("cancelled", "closed"):
                 events.move(
                     connection, "fulfillment_order", "cancel", row.id, row.order_id, request.at,
@@ -74,7 +74,7 @@ class Progress:
 
         def step(connection: Connection) -> m.Remaining:
             row, _plan = fulfillments.load(connection, request.fulfillment_id)
-            units = fulfillments.give_back(connection, row.id, request.key, request.at)
+            units = fulfillments.give_back(connection, row, request.key, request.at)
             events.move(
                 connection, "fulfillment_order", "reject", row.id, row.order_id, request.at,
                 reason=request.reason,
@@ -96,16 +96,19 @@ class Progress:
                 )  # fmt: skip
             for parcel in fulfillments.shipments(connection, row.id):
                 if parcel.status == "label_created":
-                    events.move(
-                        connection, "shipment", "ship", parcel.id, row.order_id, request.at,
+                    events.move_all(
+                        connection, "shipment", "ship", [parcel], row.order_id, request.at,
                         changes={"shipped_at": request.at}, carrier=parcel.carrier,
                     )  # fmt: skip
-            units = fulfillments.consumed(connection, row.id, request.key, request.at)
+            units = fulfillments.consumed(connection, row, request.key, request.at)
             if row.status == "open":  # shipped is proof enough that the node had accepted it
-                events.move(
-                    connection, "fulfillment_order", "accept", row.id, row.order_id, request.at
+                events.move_all(
+                    connection, "fulfillment_order", "accept", [row], row.order_id, request.at
                 )
-            events.move(connection, "fulfillment_order", "close", row.id, row.order_id, request.at)
+                row, _part = fulfillments.load(connection, row.id)
+            events.move_all(
+                connection, "fulfillment_order", "close", [row], row.order_id, request.at
+            )
             return m.Remaining(units=units, returned=0)
 
         return self._c.db.once(request.key, m.Remaining, step)
@@ -118,8 +121,8 @@ class Progress:
             row, _plan = fulfillments.load(connection, request.fulfillment_id)
             for parcel in fulfillments.shipments(connection, row.id):
                 if parcel.status == "shipped":
-                    events.move(
-                        connection, "shipment", request.outcome, parcel.id, row.order_id,
+                    events.move_all(
+                        connection, "shipment", request.outcome, [parcel], row.order_id,
                         request.at, changes={"ended_at": request.at},
                         how=_OUTCOMES[request.outcome],
                     )  # fmt: skip
@@ -136,8 +139,8 @@ class Progress:
             sent = fulfillments.allocations(
                 connection, fulfillment_id=row.id, statuses=("consumed",)
             )
-            for a in sent:
-                orders.shift(connection, row.order_id, a.line_id, a.quantity, "shipped", "open")
+            units_of = [(a.line_id, a.quantity) for a in sent]
+            orders.shift(connection, row.order_id, units_of, "shipped", "open")
             return m.Remaining(units=0, returned=sum(a.quantity for a in sent))
 
         return self._c.db.once(request.key, m.Remaining, step)
@@ -156,13 +159,13 @@ class Progress:
         self, connection: Connection, request: m.Keyed, lines: tuple[str, ...], user: str,
         reason: str,
     ) -> None:  # fmt: skip
-        cancelled = 0
-        for line in orders.line_rows(connection, request.order_id):
-            if line.open and (not lines or line.line_id in lines):
-                orders.shift(
-                    connection, request.order_id, line.line_id, line.open, "open", "cancelled"
-                )
-                cancelled += line.open
+        units_of = [
+            (line.line_id, line.open)
+            for line in orders.line_rows(connection, request.order_id)
+            if line.open and (not lines or line.line_id in lines)
+        ]
+        orders.shift(connection, request.order_id, units_of, "open", "cancelled")
+        cancelled = sum(units for _line, units in units_of)
         if cancelled:
             events.append(
                 connection, request.order_id, "order.lines_cancelled", request.at,
@@ -202,20 +205,24 @@ class Progress:
     def finish(self, request: m.Finish) -> m.LinesLeft:
         """Close the order: completed, cancelled or rejected.
 
-        Also ends what a worker that died has left behind and no history knows (desk.py).
+        First ends what a worker that died has left behind and no history knows (desk.py).
+        An order is not completed while units are open: the answer says how many.
         """
 
         def step(connection: Connection) -> m.LinesLeft:
             left = fulfillments.give_back_all(connection, request.order_id, request.key, request.at)
             if left and request.outcome != "complete":
                 self._cancel_open(connection, request, (), "system", request.reason)
+            totals = _left(connection, request.order_id)
+            if totals.open:
+                return totals
             cases.end_all(connection, request.order_id, request.known_cases, request.at)
             events.move(
                 connection, "order", request.outcome, request.order_id, request.order_id,
                 request.at, changes={"reason": request.reason, "updated_at": request.at},
                 reason=request.reason,
             )  # fmt: skip
-            return _left(connection, request.order_id)
+            return totals
 
         return self._c.db.once(request.key, m.LinesLeft, step)
 

@@ -160,6 +160,10 @@ class RateCard(Frozen):
     per_pound_over_minor: int = 0
     breaks: dict[int, tuple[tuple[int, int], ...]]
 
+    def __hash__(self) -> int:
+        """Equal cards have equal names and dates; what is priced by a card can be remembered."""
+        return hash((self.name, self.effective))
+
 
 class RouteSnapshot(Frozen):
     """Everything that the route decision may know. ``generation`` counts plans of an order."""

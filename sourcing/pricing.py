@@ -2,7 +2,7 @@
 
 The search asks for thousands of prices of a few hundred different loads, so everything is
 kept in memory for the life of one search: parcels per (load, carton set), pounds per
-dimensional rule, price per (card, zone, pounds).
+dimensional rule. Prices per (card, zone, pounds) are kept for as long as the process lives.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 from domain.decision import LineFacts, NodeFacts, RateCard, RouteSnapshot, ServiceFacts
 from sourcing.packing import Box, FreightNeeded, PackItem, Sides, pack
 from sourcing.promise import days_late, deliver_at
-from sourcing.rates import billable_pounds, parcel_price, price_floor
+from sourcing.rates import billable_pounds, parcel_price, price_table
 
 # Units of lines by index into ``Pricer.lines``, ascending.
 Load = tuple[tuple[int, int], ...]
@@ -69,7 +69,6 @@ class Pricer:
         self._snapshot = snapshot
         self._residential = order.residential
         self._cards = {card.name: card for card in snapshot.rate_cards}
-        self._prices: dict[tuple[str, int], tuple[dict[int, int], tuple[int, float]]] = {}
         self._boxes: dict[tuple[tuple[Sides, ...], Load], tuple[Box, ...] | None] = {}
         self._pounds: dict[
             tuple[int, int, tuple[Sides, ...], Load], tuple[tuple[int, int], ...]
@@ -94,19 +93,12 @@ class Pricer:
         if reason or card is None or zone is None or transit is None:
             self.refused[n, s] = reason
             return
-        prices, floor = self._price_table(card, zone)
+        prices, floor = price_table(card, zone, residential=self._residential)
         holidays, saturday = self._snapshot.holidays, service.delivers_saturday
         p50 = deliver_at(node.ship_at, transit.p50, node.timezone, holidays, saturday)
         p90 = deliver_at(node.ship_at, transit.p90, node.timezone, holidays, saturday)
         late = days_late(p90, self._snapshot.order.promise_by)
         self.lanes[n, s] = Lane(n, s, zone, card, prices, floor, p50, p90, late)
-
-    def _price_table(self, card: RateCard, zone: int) -> tuple[dict[int, int], tuple[int, float]]:
-        """Prices by pounds, filled on demand, and the line that none of them is under."""
-        key = (card.name, zone)
-        if key not in self._prices:
-            self._prices[key] = ({}, price_floor(card, zone, residential=self._residential))
-        return self._prices[key]
 
     def boxes(self, node: int, load: Load) -> tuple[Box, ...] | None:
         """Parcels of a load; None when it is freight."""

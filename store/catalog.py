@@ -12,7 +12,7 @@ from domain.base import Problem
 from domain.clock import BusinessClock
 from domain.order import Item
 from store import tables as t
-from store.database import insert_new
+from store.statements import insert_new
 
 _ITEMS = select(t.items).where(t.items.c.sku.in_(bindparam("skus", expanding=True)))
 

@@ -5,30 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Insert,
-    Table,
-    bindparam,
-    create_engine,
-    event,
-    insert,
-    inspect,
-    select,
-)
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, inspect, select
 
+from store import events
 from store import tables as t
+from store.statements import insert_into
 
 BUSY_TIMEOUT_MS = 10_000
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -58,9 +44,16 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock from its start (BEGIN IMMEDIATE)."""
+        """A transaction that holds the write lock from its start (BEGIN IMMEDIATE).
+
+        Its events are written at its end.
+        """
         with self._turn, self.engine.begin() as connection:
-            yield connection
+            try:
+                yield connection
+                events.flush(connection)
+            finally:
+                events.forget(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -83,32 +76,6 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
-
-
-def insert_new(connection: Connection, into: Table, values: dict[str, Any]) -> bool:
-    """Insert a row unless its primary key exists. Returns whether it was new."""
-    statement = _insert_new(connection.dialect.name, into)
-    return bool(connection.execute(statement, values).rowcount)
-
-
-@cache
-def insert_into(table: Table) -> Insert:
-    """The INSERT of a table. Statements are built once: building one costs more than running it."""
-    return insert(table)
-
-
-@cache
-def _insert_new(dialect: str, table: Table) -> Insert:
-    return upsert(dialect, table).on_conflict_do_nothing()
-
-
-def upsert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that can say what a conflict does, in the dialect's own words."""
-    if dialect != "postgresql":
-        return sqlite.insert(table)
-    from sqlalchemy.dialects import postgresql  # slow to import, and mostly not needed
-
-    return postgresql.insert(table)
 
 
 def _engine(url: str) -> Engine:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, select
 from domain.decision import Decision, Plan, RouteOutcome, Snapshot
 from store import events
 from store import tables as t
-from store.database import insert_new
+from store.statements import insert_new
 
 _DECISION = select(t.decisions.c.decision).where(t.decisions.c.id == bindparam("of"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
@@ -12,7 +13,9 @@ from sqlalchemy import Connection, Executable, Row, Select, Table, Update, bindp
 
 from domain import states
 from store import tables as t
-from store.database import insert_into, upsert
+from store.statements import insert_into, upsert
+
+_PENDING = "events"  # in a connection's info
 
 
 def append(connection: Connection, stream: str, name: str, at: datetime, **facts: Any) -> None:
@@ -23,22 +26,37 @@ def append(connection: Connection, stream: str, name: str, at: datetime, **facts
 def append_all(
     connection: Connection, stream: str, news: Sequence[tuple[str, dict[str, Any]]], at: datetime
 ) -> None:
-    """Append events, each a name and its facts, to a stream; the first number of all is 1."""
-    if not news:
-        return
-    last = connection.execute(
-        _count(connection.dialect.name), {"stream": stream, "seq": len(news), "more": len(news)}
-    ).scalar_one()
-    connection.execute(
-        insert_into(t.events),
-        [
-            {
-                "stream": stream, "seq": seq, "type": states.event_type(name), "at": at,
-                "data": orjson.dumps(facts).decode(),
-            }
-            for seq, (name, facts) in enumerate(news, int(last) - len(news) + 1)
-        ],
+    """Append events, each a name and its facts, to a stream; the first number of all is 1.
+
+    They are written at the end of the transaction (Database.write).
+    """
+    connection.info.setdefault(_PENDING, []).extend(
+        {
+            "stream": stream, "type": states.event_type(name), "at": at,
+            "data": orjson.dumps(facts).decode(),
+        }
+        for name, facts in news
     )  # fmt: skip
+
+
+def flush(connection: Connection) -> None:
+    """Number and write what was appended in this transaction: a few statements for all of it."""
+    news: list[dict[str, Any]] = connection.info.pop(_PENDING, [])
+    counts = Counter(event["stream"] for event in news)
+    seq: dict[str, int] = {}
+    for stream, more in sorted(counts.items()):  # in one order everywhere: nobody deadlocks
+        values = {"stream": stream, "seq": more, "more": more}
+        last = connection.execute(_count(connection.dialect.name), values).scalar_one()
+        seq[stream] = int(last) - more
+    for event in news:
+        event["seq"] = seq[event["stream"]] = seq[event["stream"]] + 1
+    if news:
+        connection.execute(insert_into(t.events), news)
+
+
+def forget(connection: Connection) -> None:
+    """Drop what was appended and not written."""
+    connection.info.pop(_PENDING, None)
 
 
 def move(
@@ -96,6 +114,7 @@ def move_all(
 
 def history(connection: Connection, stream: str) -> list[dict[str, Any]]:
     """All events of a stream, oldest first."""
+    flush(connection)
     rows = connection.execute(
         select(t.events).where(t.events.c.stream == stream).order_by(t.events.c.seq)
     )

@@ -11,11 +11,12 @@ import orjson
 from sqlalchemy import Connection, Select, bindparam, func, select, tuple_, update
 from sqlalchemy.engine import Row
 
+from domain import states
 from domain.decision import Plan
 from domain.fulfillment import Fact, FulfillmentPlan, Quantity, Tracking
 from store import events, inventory, orders
 from store import tables as t
-from store.database import insert_into, insert_new
+from store.statements import insert_into, insert_new
 
 LIVE_ALLOCATIONS = ("reserved", "allocated", "released")
 _QUANTITY_OF = {
@@ -83,17 +84,19 @@ def create(
                 "confirmed": "", "updated_at": at,
             },
         )  # fmt: skip
-        _allocate(connection, order_id, fulfillment_id, part, expires_at, at)
+        _allocate(connection, order_id, fulfillment_id, part, None if firm else expires_at, at)
         ids.append(fulfillment_id)
-    if firm:
-        make_firm(connection, order_id, at)
     return ids, None
 
 
 def _allocate(
     connection: Connection, order_id: str, fulfillment_id: str, part: FulfillmentPlan,
-    expires_at: datetime, at: datetime,
+    expires_at: datetime | None, at: datetime,
 ) -> None:  # fmt: skip
+    """Allocate a part's units to it. Without an expiry nobody has to agree any more."""
+    reserved = states.INITIAL["allocation"]
+    firm, allocated = states.apply("allocation", "allocate", reserved)
+    state = (reserved if expires_at else firm)["status"]
     ids = [f"{fulfillment_id}/a{position}" for position in range(len(part.lines))]
     connection.execute(
         insert_into(t.allocations),
@@ -101,19 +104,24 @@ def _allocate(
             {
                 "id": allocation_id, "order_id": order_id, "line_id": q.line_id,
                 "fulfillment_id": fulfillment_id, "sku": q.sku, "node": part.node,
-                "quantity": q.quantity, "status": "reserved", "expires_at": expires_at,
+                "quantity": q.quantity, "status": state, "expires_at": expires_at,
             }
             for allocation_id, q in zip(ids, part.lines, strict=True)
         ],
     )  # fmt: skip
-    for q in part.lines:
-        orders.shift(connection, order_id, q.line_id, q.quantity, "open", "allocated")
+    units_of = [(q.line_id, q.quantity) for q in part.lines]
+    orders.shift(connection, order_id, units_of, "open", "allocated")
     planned: dict[str, Any] = {"id": fulfillment_id, "node": part.node, "service": part.service}
-    reserved = [
-        {"id": allocation_id, "sku": q.sku, "node": part.node, "quantity": q.quantity}
+    news = [("fulfillment.planned", planned)]
+    news += [
+        (
+            "inventory.reserved",
+            {"id": allocation_id, "sku": q.sku, "node": part.node, "quantity": q.quantity},
+        )
         for allocation_id, q in zip(ids, part.lines, strict=True)
     ]
-    news = [("fulfillment.planned", planned), *(("inventory.reserved", r) for r in reserved)]
+    if not expires_at:
+        news += [(allocated, {"id": allocation_id}) for allocation_id in ids]
     events.append_all(connection, order_id, news, at)
 
 
@@ -161,32 +169,32 @@ def submitted(
     )  # fmt: skip
     if row.request_status != "unsubmitted":
         return row
-    events.move(
-        connection, "fulfillment_order", "submit", fulfillment_id, row.order_id, at,
+    events.move_all(
+        connection, "fulfillment_order", "submit", [row], row.order_id, at,
         changes={"external_id": external_id, "updated_at": at},
     )  # fmt: skip
     if accepted:
         events.move(connection, "fulfillment_order", "accept", fulfillment_id, row.order_id, at)
     held = allocations(connection, fulfillment_id=fulfillment_id, statuses=("allocated",))
     events.move_all(connection, "allocation", "release", held, row.order_id, at)
-    for a in held:
-        orders.shift(connection, row.order_id, a.line_id, a.quantity, "allocated", "released")
+    units_of = [(a.line_id, a.quantity) for a in held]
+    orders.shift(connection, row.order_id, units_of, "allocated", "released")
     return row
 
 
 def give_back(
-    connection: Connection, fulfillment_id: str, key: str, at: datetime, *, how: str = "unreserve"
+    connection: Connection, row: Row[Any], key: str, at: datetime, *, how: str = "unreserve"
 ) -> int:
     """Return a fulfillment order's units to the stock and to its lines' open quantity."""
-    row, _plan = load(connection, fulfillment_id)
     units = 0
-    for a in allocations(connection, fulfillment_id=fulfillment_id):
+    for a in allocations(connection, fulfillment_id=row.id):
         take = inventory.Take(sku=a.sku, node=a.node, quantity=a.quantity)
         inventory.give_back(connection, take, row.order_id, f"{key}:{a.id}", at)
         name = how if a.status == "reserved" else "unreserve"
-        events.move(connection, "allocation", name, a.id, row.order_id, at)
-        source = _QUANTITY_OF[a.status]
-        orders.shift(connection, row.order_id, a.line_id, a.quantity, source, "open")
+        events.move_all(connection, "allocation", name, [a], row.order_id, at)
+        orders.shift(
+            connection, row.order_id, [(a.line_id, a.quantity)], _QUANTITY_OF[a.status], "open"
+        )
         units += a.quantity
     return units
 
@@ -196,11 +204,11 @@ def give_back_all(connection: Connection, order_id: str, key: str, at: datetime)
     units = 0
     held = {a.fulfillment_id for a in allocations(connection, order_id=order_id)}
     for fulfillment_id in sorted(held):
-        units += give_back(connection, fulfillment_id, key, at)
         row, _plan = load(connection, fulfillment_id)
+        units += give_back(connection, row, key, at)
         if row.status not in ("cancelled", "closed"):
-            events.move(
-                connection, "fulfillment_order", "cancel", fulfillment_id, order_id, at,
+            events.move_all(
+                connection, "fulfillment_order", "cancel", [row], order_id, at,
                 reason="the order ended",
             )  # fmt: skip
     return units
@@ -230,8 +238,7 @@ def short_picked(
         take = inventory.Take(sku=a.sku, node=a.node, quantity=lost)
         if a.status != "consumed":
             inventory.missing(connection, take, row.order_id, f"{key}:{a.id}", at)
-        source = _QUANTITY_OF[a.status]
-        orders.shift(connection, row.order_id, a.line_id, lost, source, "open")
+        orders.shift(connection, row.order_id, [(a.line_id, lost)], _QUANTITY_OF[a.status], "open")
         if lost == a.quantity and a.status != "consumed":
             events.move(connection, "allocation", "unreserve", a.id, row.order_id, at)
         else:
@@ -243,14 +250,14 @@ def short_picked(
     return left, returned
 
 
-def consumed(connection: Connection, fulfillment_id: str, key: str, at: datetime) -> int:
+def consumed(connection: Connection, row: Row[Any], key: str, at: datetime) -> int:
     """The parcels have left: stock, allocations and lines follow."""
-    row, _plan = load(connection, fulfillment_id)
-    sent = allocations(connection, fulfillment_id=fulfillment_id, statuses=("released",))
+    sent = allocations(connection, fulfillment_id=row.id, statuses=("released",))
     for a in sent:
         take = inventory.Take(sku=a.sku, node=a.node, quantity=a.quantity)
         inventory.consume(connection, take, row.order_id, f"{key}:{a.id}", at)
-        orders.shift(connection, row.order_id, a.line_id, a.quantity, "released", "shipped")
+    units_of = [(a.line_id, a.quantity) for a in sent]
+    orders.shift(connection, row.order_id, units_of, "released", "shipped")
     events.move_all(connection, "allocation", "consume", sent, row.order_id, at)
     return sum(a.quantity for a in sent)
 

@@ -18,7 +18,7 @@ from domain.base import Problem
 from domain.fulfillment import Fact, FulfillmentPlan, Observation, Quantity
 from store import catalog, events
 from store import tables as t
-from store.database import insert_new
+from store.statements import insert_new
 
 # What the order's workflow acts on. The rest is signalled only while something is open.
 ACTED_ON = frozenset(

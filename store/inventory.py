@@ -15,7 +15,7 @@ from sqlalchemy.engine import Row
 from domain.base import Frozen
 from store import events
 from store import tables as t
-from store.database import insert_new
+from store.statements import insert_new
 
 INVENTORY_STREAM = "inventory"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Row
 from domain.order import IncomingOrder, Order
 from store import events
 from store import tables as t
-from store.database import insert_into, insert_new
+from store.statements import insert_into, insert_new
 
 if TYPE_CHECKING:
     from store.personal import Vault  # cryptography: not for verbs that only read
@@ -156,18 +156,23 @@ def line_rows(connection: Connection, order_id: str) -> list[Row[Any]]:
 
 
 def shift(
-    connection: Connection, order_id: str, line_id: str, units: int, source: str, target: str
-) -> None:
-    """Move units of a line from one quantity to another.
+    connection: Connection, order_id: str, units_of: Sequence[tuple[str, int]], source: str,
+    target: str,
+) -> None:  # fmt: skip
+    """Move units of lines, each a line's ID and its units, from one quantity to another.
 
     Raises:
-        ValueError: the source quantity has fewer; the transaction must roll back.
+        ValueError: a source quantity has fewer; the transaction must roll back.
     """
+    if not units_of:
+        return
     done = connection.execute(
-        _shift(source, target), {"of": order_id, "line": line_id, "units": units}
+        _shift(source, target),
+        [{"of": order_id, "line": line, "units": units} for line, units in units_of],
     )
-    if not done.rowcount:
-        raise ValueError(f"{order_id} line {line_id}: fewer than {units} units are {source}")
+    if done.rowcount != len(units_of):
+        asked = ", ".join(f"{units} of line {line}" for line, units in units_of)
+        raise ValueError(f"{order_id}: fewer units are {source} than asked for: {asked}")
 
 
 def totals(connection: Connection, order_id: str) -> Mapping[str, int]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 from domain.base import InvalidInput, Problem
 from domain.order import Address
 from store import tables as t
-from store.database import insert_new
+from store.statements import insert_new
 
 KEY_VARIABLE = "MESHLINE_PII_KEY"
 _SEALED = select(t.addresses.c.sealed).where(t.addresses.c.ref == bindparam("of"))

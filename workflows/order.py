@@ -73,9 +73,20 @@ class OrderWorkflow:
 
     async def _life(self) -> OrderResult:
         if not await self._accept():
-            return await self._close("reject" if self._review.rejected else "cancel")
-        await self._fulfil()
-        return await self._close("complete")
+            outcome = "reject" if self._review.rejected else "cancel"
+            return self._result(outcome, await self._close(outcome))
+        while True:
+            await self._fulfil()
+            outcome = "complete" if self._worth_completing() else "cancel"
+            left = await self._close(outcome)
+            if not left.open:
+                return self._result(outcome, left)
+            self._sourcing.open_units = left.open  # what a worker that died had reserved
+
+    def _worth_completing(self) -> bool:
+        """Something was shipped, or there was nothing to ship from the start."""
+        ended = self._fulfillments or self._cancel or self._sourcing.cancelled_units
+        return any(f.shipped for f in self._fulfillments.values()) or not ended
 
     # --- step 2: accept ---------------------------------------------------------------------
 
@@ -223,12 +234,12 @@ class OrderWorkflow:
 
     # --- step 10: close ---------------------------------------------------------------------
 
-    async def _close(self, outcome: str) -> OrderResult:
+    async def _close(self, outcome: str) -> m.LinesLeft:
+        """End the order. With units still open it has not ended: they come first."""
         await self._paperwork.finish()
-        reason = self._review.rejected or (self._cancel.reason if self._cancel else "")
-        shipped = any(f.shipped for f in self._fulfillments.values())
-        if outcome == "complete" and self._fulfillments and not shipped:
-            outcome, reason = "cancel", reason or "nothing could be shipped"
+        nothing = "" if outcome == "complete" else "nothing could be shipped"
+        cancelled = self._cancel.reason if self._cancel else nothing
+        reason = self._review.rejected or cancelled
         if outcome != "complete":
             await self._sourcing.cancel_open(
                 (), self._cancel or m.CancelOrder(user="system", reason=reason)
@@ -247,10 +258,16 @@ class OrderWorkflow:
             m.LinesLeft,
             outcome,
         )
+        if left.open:
+            return left
         if outcome != "complete":
             await self._paperwork.tell_cancelled()
         await self._review.close_all("the order ended")
         await self._desk.finish_errands()
+        return left
+
+    @staticmethod
+    def _result(outcome: str, left: m.LinesLeft) -> OrderResult:
         status = {"complete": "completed", "cancel": "cancelled", "reject": "rejected"}[outcome]
         return OrderResult(status=status, shipped=left.shipped, cancelled=left.cancelled)
 

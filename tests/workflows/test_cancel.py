@@ -53,6 +53,18 @@ async def test_cancel_after_the_label_voids_it_before_the_node_lets_go(bed: Bed)
     assert names.index("fulfillment.cancellation_requested") < names.index("inventory.unreserved")
 
 
+async def test_cancel_before_anything_was_reserved(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=1)
+    incoming = bed.order("1", [("TENT", 2)])
+    handle = await bed.start(incoming)
+    await bed.until(lambda: bed.rows(t.holds, incoming.order.id))
+    assert {h.reason for h in bed.rows(t.holds, incoming.order.id)} == {"inventory_out_of_stock"}
+    await handle.execute_update("cancel", CANCEL)
+    assert (await handle.result())["status"] == "cancelled"
+    assert bed.rows(t.lines, incoming.order.id)[0].cancelled == 2
+    assert bed.medusa.count("cancelled") == 1
+
+
 async def test_cancel_during_the_submit_waits_for_its_outcome(bed: Bed) -> None:
     bed.stock("TENT", dc_central=5)
     bed.tryton.fail("submit", *[e.Ambiguous("tryton", "dropped")] * 2)

@@ -14,8 +14,10 @@ from sqlalchemy import select
 from temporalio.client import WorkflowUpdateFailedError
 
 from activities.planning import Planning
+from activities.progress import Progress
 from activities.review import Review
 from domain import messages as m
+from domain.fulfillment import Fact
 from store import cases, fulfillments
 from store import tables as t
 from tests.bed import Bed
@@ -27,14 +29,8 @@ async def test_what_it_reserved_and_opened_ends_with_the_order(bed: Bed) -> None
     order = incoming.order.id
     handle = await bed.start(incoming)
     await bed.until(lambda: bed.rows(t.holds, order))
-    dead, at = Planning(bed.context), bed.now()
-    plan = dead.plan(m.PlanRequest(order_id=order, key=f"{order}/dead", at=at, generation=9))
-    dead.reserve(
-        m.ReserveRequest(
-            order_id=order, key=f"{order}/dead/r", at=at, decision_id=plan.decision_id,
-            generation=9, expires_at=at + timedelta(days=9), firm=True,
-        )
-    )  # fmt: skip
+    _reserve_as_a_dead_worker(bed, order)
+    at = bed.now()
     Review(bed.context).open_case(
         m.OpenCase(
             order_id=order, key=f"{order}/dead/c", at=at, case_id=f"{order}/case/1-pick_delayed",
@@ -67,3 +63,53 @@ async def test_what_one_person_was_allowed_is_not_the_answer_to_another(bed: Bed
     with pytest.raises(WorkflowUpdateFailedError):
         await handle.execute_update("cancel", m.CancelOrder(user="vic"))
     assert bed.status(order) == "received"
+
+
+async def test_a_cancel_after_what_it_reserved_cancels_those_units(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=1)
+    incoming = bed.order("1", [("TENT", 2)])
+    order = incoming.order.id
+    handle = await bed.start(incoming)
+    await bed.until(lambda: bed.rows(t.holds, order))
+    assert {h.reason for h in bed.rows(t.holds, order)} == {"inventory_out_of_stock"}
+    bed.stock("TENT", dc_central=5)
+    _reserve_as_a_dead_worker(bed, order)
+    await handle.execute_update("cancel", m.CancelOrder(user="casey"))
+    result = await handle.result()
+    assert (result["status"], result["cancelled"]) == ("cancelled", 2)
+    (line,) = bed.rows(t.lines, order)
+    assert (line.open, line.allocated, line.cancelled) == (0, 0, 2)
+    assert bed.medusa.count("cancelled") == 1
+
+
+async def test_what_it_had_opened_to_be_sent_again_is_sent_before_the_order_ends(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)])
+    order = incoming.order.id
+    handle = await bed.start(incoming)
+    (first,) = await bed.fulfilling(order)
+    await bed.tell(first.id, Fact.PACKED, Fact.SHIPPED)
+    await bed.until(lambda: bed.rows(t.lines, order)[0].shipped)
+    Progress(bed.context).reship(
+        m.FulfillmentRequestKeyed(
+            order_id=order, key=f"{order}/dead/reship", at=bed.now(), fulfillment_id=first.id
+        )
+    )
+    _reserve_as_a_dead_worker(bed, order)
+    await bed.tell(first.id, Fact.DELIVERED)
+    await bed.until(lambda: bed.fulfillments(order, "in_progress"))
+    await bed.ship(order)
+    assert (await handle.result())["status"] == "completed"
+    (line,) = bed.rows(t.lines, order)
+    assert (line.open, line.allocated, line.released, line.shipped) == (0, 0, 0, 1)
+
+
+def _reserve_as_a_dead_worker(bed: Bed, order: str) -> None:
+    dead, at = Planning(bed.context), bed.now()
+    plan = dead.plan(m.PlanRequest(order_id=order, key=f"{order}/dead", at=at, generation=9))
+    dead.reserve(
+        m.ReserveRequest(
+            order_id=order, key=f"{order}/dead/r", at=at, decision_id=plan.decision_id,
+            generation=9, expires_at=at + timedelta(days=9), firm=True,
+        )
+    )  # fmt: skip

@@ -1,0 +1,38 @@
+"""Statements, built once: SQLAlchemy takes longer to build one than to run it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Insert, Table, insert
+from sqlalchemy.dialects import sqlite
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+
+def insert_new(connection: Connection, into: Table, values: dict[str, Any]) -> bool:
+    """Insert a row unless its primary key exists. Returns whether it was new."""
+    statement = _insert_new(connection.dialect.name, into)
+    return bool(connection.execute(statement, values).rowcount)
+
+
+@cache
+def insert_into(table: Table) -> Insert:
+    """The INSERT of a table. Statements are built once: building one costs more than running it."""
+    return insert(table)
+
+
+@cache
+def _insert_new(dialect: str, table: Table) -> Insert:
+    return upsert(dialect, table).on_conflict_do_nothing()
+
+
+def upsert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that can say what a conflict does, in the dialect's own words."""
+    if dialect != "postgresql":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # slow to import, and mostly not needed
+
+    return postgresql.insert(table)
