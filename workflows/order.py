@@ -51,7 +51,7 @@ class OrderWorkflow:
         self._seen: set[str] = set()
         self._cancel: m.CancelOrder | None = None
         self._cancel_lines: dict[str, m.CancelOrder] = {}
-        self._accepted = False
+        self._to_ship = 0
         self._paperwork = Paperwork(self._desk, self._review)
         self._sourcing = Sourcing(
             self._desk, self._review, lambda: bool(self._cancel or self._droppable())
@@ -85,8 +85,8 @@ class OrderWorkflow:
 
     def _worth_completing(self) -> bool:
         """Something was shipped, or there was nothing to ship from the start."""
-        ended = self._fulfillments or self._cancel or self._sourcing.cancelled_units
-        return any(f.shipped for f in self._fulfillments.values()) or not ended
+        shipped = any(f.shipped for f in self._fulfillments.values())
+        return shipped or not (self._to_ship or self._cancel)
 
     # --- step 2: accept ---------------------------------------------------------------------
 
@@ -101,8 +101,7 @@ class OrderWorkflow:
                 "accept",
             )
             if not answer.holds:
-                self._accepted = True
-                self._sourcing.open_units = answer.units
+                self._sourcing.open_units = self._to_ship = answer.units
                 return True
             for hold in answer.holds:
                 self._review.add_hold(hold)

@@ -65,8 +65,12 @@ class Sourcing:
             m.Planned,
             "plan",
         )
+        if not self._partial:
+            # several coroutines add and take; what the store counts is what counts
+            self.open_units = planned.open_units
         if not planned.feasible:
-            await self._unfillable(planned)
+            if planned.open_units or self._partial:
+                await self._unfillable(planned)
             return ()
         reserved = await self._reserve(planned)
         if not reserved.fulfillments:

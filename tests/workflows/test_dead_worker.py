@@ -82,6 +82,21 @@ async def test_a_cancel_after_what_it_reserved_cancels_those_units(bed: Bed) -> 
     assert bed.medusa.count("cancelled") == 1
 
 
+async def test_what_it_cancelled_is_not_missed(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=1)
+    incoming = bed.order("1", [("TENT", 2)])
+    order = incoming.order.id
+    handle = await bed.start(incoming)
+    await bed.until(lambda: bed.rows(t.holds, order))
+    Progress(bed.context).cancel_lines(
+        m.CancelLines(order_id=order, key=f"{order}/dead", at=bed.now(), user="system")
+    )
+    await handle.signal("stock_arrived")
+    assert (await handle.result())["status"] == "cancelled"
+    assert len(bed.rows(t.holds, order)) == 1, "nobody was asked about what is not wanted"
+    assert not bed.rows(t.exceptions, order)
+
+
 async def test_what_it_had_opened_to_be_sent_again_is_sent_before_the_order_ends(bed: Bed) -> None:
     bed.stock("TENT", dc_central=5)
     incoming = bed.order("1", [("TENT", 1)])
