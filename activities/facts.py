@@ -163,6 +163,7 @@ def _node_facts(
 ) -> NodeFacts:
     here, there = centroid(node.postal_code), centroid(facts.postal3)
     miles = UNKNOWN_MILES if here is None or there is None else great_circle_miles(here, there)
+    zone = zone_for_miles(miles)
     return NodeFacts(
         id=node.id,
         kind=node.kind,
@@ -174,7 +175,7 @@ def _node_facts(
         ship_at=departs,
         used_percent=min(1_000, used * 100 // node.capacity_per_day),
         stock=stock,
-        zones={s.carrier: zone_for_miles(miles) for s in network.services},
+        zones={s.carrier: zone for s in network.services},
         order_cost_minor=node.order_cost_minor,
         line_cost_minor=node.line_cost_minor,
         unit_cost_minor=node.unit_cost_minor,

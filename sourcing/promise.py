@@ -19,13 +19,13 @@ SATURDAY = 5
 _HORIZON_DAYS = 366  # a node or carrier that rests longer than this has a wrong calendar
 
 
-def holiday_dates(entries: Iterable[str], years: Iterable[int]) -> tuple[str, ...]:
+@lru_cache(maxsize=64)
+def holiday_dates(entries: tuple[str, ...], years: tuple[int, ...]) -> tuple[str, ...]:
     """ISO dates from a mixed list of ISO dates, countries (``US``) and regions (``US-TX``).
 
     Raises:
         ValueError: an entry is neither a date nor a country known to ``holidays``.
     """
-    wanted = tuple(years)
     found: set[str] = set()
     for entry in entries:
         if entry[:1].isdigit():
@@ -33,7 +33,7 @@ def holiday_dates(entries: Iterable[str], years: Iterable[int]) -> tuple[str, ..
             continue
         country, _, region = entry.partition("-")
         try:
-            days = calendars.country_holidays(country, subdiv=region or None, years=wanted)
+            days = calendars.country_holidays(country, subdiv=region or None, years=years)
         except NotImplementedError:
             raise ValueError(f"{entry!r} is no ISO date and no known country") from None
         found.update(day.isoformat() for day in days)

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, bindparam, func, select, tuple_, update
+from sqlalchemy import Connection, Select, bindparam, func, or_, select, tuple_, update
 from sqlalchemy.engine import Row
 
 from domain import states
@@ -45,13 +45,11 @@ _SHIPPING = (
 
 
 @cache
-def _allocations(of: str) -> Select[Any]:
+def _allocations(of: str, statuses: tuple[str, ...]) -> Select[Any]:
     held = t.allocations.c
-    return (
-        select(t.allocations)
-        .where(held[of] == bindparam("of"), held.status.in_(bindparam("statuses", expanding=True)))
-        .order_by(held.id)
-    )
+    # not IN: its parameters would be counted and written out at every execution
+    wanted = or_(*(held.status == status for status in statuses))
+    return select(t.allocations).where(held[of] == bindparam("of"), wanted).order_by(held.id)
 
 
 def create(
@@ -147,12 +145,11 @@ def load(connection: Connection, fulfillment_id: str) -> tuple[Row[Any], Fulfill
 
 def allocations(
     connection: Connection, *, order_id: str = "", fulfillment_id: str = "",
-    statuses: Sequence[str] = LIVE_ALLOCATIONS,
+    statuses: tuple[str, ...] = LIVE_ALLOCATIONS,
 ) -> list[Row[Any]]:  # fmt: skip
     """Live allocations of an order or of one fulfillment order."""
-    statement = _allocations("fulfillment_id" if fulfillment_id else "order_id")
-    wanted = {"of": fulfillment_id or order_id, "statuses": list(statuses)}
-    return list(connection.execute(statement, wanted))
+    statement = _allocations("fulfillment_id" if fulfillment_id else "order_id", statuses)
+    return list(connection.execute(statement, {"of": fulfillment_id or order_id}))
 
 
 def submitted(

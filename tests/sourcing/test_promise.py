@@ -94,8 +94,8 @@ def test_lateness_counts_days_begun() -> None:
 
 
 def test_holidays_come_from_dates_countries_and_regions() -> None:
-    days = holiday_dates(["US", "2026-11-27"], [2026])
+    days = holiday_dates(("US", "2026-11-27"), (2026,))
     assert {"2026-12-25", "2026-11-26", "2026-11-27"} <= set(days)
     assert list(days) == sorted(days)
     with pytest.raises(ValueError, match="ATLANTIS"):
-        holiday_dates(["ATLANTIS"], [2026])
+        holiday_dates(("ATLANTIS",), (2026,))
