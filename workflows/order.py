@@ -52,6 +52,7 @@ class OrderWorkflow:
         self._cancel: m.CancelOrder | None = None
         self._cancel_lines: dict[str, m.CancelOrder] = {}
         self._to_ship = 0
+        self._ending = False  # nothing but what it waits for can be changed any more
         self._paperwork = Paperwork(self._desk, self._review)
         self._sourcing = Sourcing(
             self._desk, self._review, lambda: bool(self._cancel or self._droppable())
@@ -236,6 +237,8 @@ class OrderWorkflow:
     async def _close(self, outcome: str) -> m.LinesLeft:
         """End the order. With units still open it has not ended: they come first."""
         await self._paperwork.finish()
+        self._ending = True
+        await workflow.wait_condition(workflow.all_handlers_finished)
         nothing = "" if outcome == "complete" else "nothing could be shipped"
         cancelled = self._cancel.reason if self._cancel else nothing
         reason = self._review.rejected or cancelled
@@ -258,6 +261,7 @@ class OrderWorkflow:
             outcome,
         )
         if left.open:
+            self._ending = False
             return left
         if outcome != "complete":
             await self._paperwork.tell_cancelled()
@@ -342,6 +346,7 @@ class OrderWorkflow:
 
     @cancel.validator
     def _check_cancel(self, wanted: m.CancelOrder) -> None:
+        self._check_not_ended()
         active = [f for f in self._fulfillments.values() if not f.done and not f.shipped]
         gone = [f for f in self._fulfillments.values() if f.shipped]
         if wanted.lines:
@@ -353,6 +358,10 @@ class OrderWorkflow:
             raise denied(
                 "the order is with the carrier and cannot be cancelled; take it back as a return"
             )
+
+    def _check_not_ended(self) -> None:
+        if self._ending:
+            raise denied("the order has ended: nothing can be changed any more")
 
     def _spread_cancel(self) -> None:
         for f in self._in_work():
@@ -379,10 +388,15 @@ class OrderWorkflow:
     async def place_hold(self, wanted: m.HoldPlace) -> m.Reply:
         """Hold the order by hand: nothing new is planned or released."""
         await self._review.permit(wanted.user, "hold", wanted.reason)
+        self._check_place(wanted)
         held = await self._review.hold(
             "manual", "fulfillment_ops", wanted.hours, f"{wanted.user}: {wanted.reason}"
         )
         return m.Reply(status="done", message=held.id)
+
+    @place_hold.validator
+    def _check_place(self, wanted: m.HoldPlace) -> None:
+        self._check_not_ended()
 
     @workflow.update
     async def change_address(self, wanted: m.AddressChange) -> m.Reply:
@@ -406,5 +420,6 @@ class OrderWorkflow:
 
     @change_address.validator
     def _check_address(self, wanted: m.AddressChange) -> None:
+        self._check_not_ended()
         if self._fulfillments:
             raise denied("it is released to a node already; cancel it there first")

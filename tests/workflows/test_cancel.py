@@ -93,6 +93,28 @@ async def test_a_second_cancel_during_compensation_changes_nothing(bed: Bed) -> 
     assert bed.tryton.count("cancelled") == 1
 
 
+async def test_what_has_ended_cannot_be_held_or_readdressed(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)])
+    order = incoming.order.id
+    handle = await bed.start(incoming)
+    await bed.fulfilling(order)
+    bed.medusa.fail("cancel", e.AuthFailed("medusa", "key revoked"))
+    await handle.execute_update("cancel", CANCEL)
+    case = await bed.case(order, "unconfirmed")  # ended, but the shop does not know yet
+    for update, wanted in (
+        ("place_hold", m.HoldPlace(user="riley", reason="wait", hours=1)),
+        ("cancel", CANCEL),
+        ("change_address", m.AddressChange(user="casey", address_ref="x")),
+    ):
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(update, wanted)
+        assert "has ended" in str(refused.value.cause)
+    await bed.decide(case, CaseAction.RETRY, "pat")
+    assert (await handle.result())["status"] == "cancelled"
+    assert not bed.rows(t.holds, order)
+
+
 async def test_a_cancel_of_the_workflow_itself_compensates_too(bed: Bed) -> None:
     bed.stock("TENT", dc_central=5)
     incoming = bed.order("1", [("TENT", 1)])
