@@ -87,9 +87,9 @@ class CarrierActivities:
 
     def _record(self, request: m.LabelRequest, label: Label) -> None:
         with self._c.db.write() as connection:
-            _row, part = fulfillments.load(connection, request.fulfillment_id)
+            row, part = fulfillments.load(connection, request.fulfillment_id)
             fulfillments.add_shipment(
-                connection, request.shipment_id, request.fulfillment_id, label.tracking,
+                connection, request.shipment_id, row, label.tracking,
                 request.connector, label.external_id, label.tracker_id, label.label_url,
                 label.cost_minor, label.currency, part.deliver_p90, request.at,
             )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.context import Context
@@ -14,8 +14,7 @@ from activities.errors import vendor_errors
 from connectors.ports import CX, OMS, PaymentProvider, ShipmentNotice, Ticket
 from domain.amounts import amount_due
 from domain.fulfillment import Tracking
-from store import events, fulfillments, orders
-from store import tables as t
+from store import fulfillments, orders
 
 
 class OmsActivities:
@@ -42,15 +41,9 @@ class OmsActivities:
             done = found or await oms.confirm_shipment(notice, request.key)
 
         def record(connection: Connection) -> m.Audited:
-            connection.execute(
-                update(t.fulfillments)
-                .where(t.fulfillments.c.id == request.fulfillment_id)
-                .values(confirmed=done.external_id)
+            fulfillments.confirmed(
+                connection, request.order_id, request.fulfillment_id, done.external_id, request.at
             )
-            events.append(
-                connection, request.order_id, "shipment.oms_confirmed", request.at,
-                id=request.fulfillment_id, external_id=done.external_id,
-            )  # fmt: skip
             return m.Audited()
 
         return await asyncio.to_thread(self._c.db.once, request.key, m.Audited, record)
@@ -114,14 +107,9 @@ class PaymentActivities:
             )
 
         def record(connection: Connection) -> m.Captured:
-            connection.execute(
-                update(t.payments)
-                .where(t.payments.c.order_id == request.order_id)
-                .values(captured_minor=moved.amount_minor, connector=request.connector)
-            )
-            events.append(
-                connection, request.order_id, "payment.captured", request.at,
-                amount_minor=moved.amount_minor, currency=moved.currency, id=moved.external_id,
+            orders.captured(
+                connection, request.order_id, request.connector, moved.amount_minor,
+                moved.currency, moved.external_id, request.at,
             )  # fmt: skip
             return m.Captured(amount_minor=moved.amount_minor, currency=moved.currency)
 

@@ -91,7 +91,7 @@ class Progress:
             row, part = fulfillments.load(connection, request.fulfillment_id)
             if request.tracking is not None and not fulfillments.shipments(connection, row.id):
                 fulfillments.add_shipment(
-                    connection, f"{row.id}/p1", row.id, request.tracking, row.connector, "", "", "",
+                    connection, f"{row.id}/p1", row, request.tracking, row.connector, "", "", "",
                     part.cost_minor, self._c.network.currency, part.deliver_p90, request.at,
                 )  # fmt: skip
             for parcel in fulfillments.shipments(connection, row.id):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from domain.cases import ExceptionCase, Hold
@@ -122,15 +123,21 @@ def case_row(connection: Connection, case_id: str) -> Row[Any]:
 
 def live(connection: Connection, order_id: str = "") -> list[Row[Any]]:
     """Open cases, the nearest deadline first."""
-    query = select(t.exceptions).where(t.exceptions.c.status.in_(OPEN_CASES))
-    if order_id:
-        query = query.where(t.exceptions.c.order_id == order_id)
-    return list(connection.execute(query.order_by(t.exceptions.c.deadline, t.exceptions.c.id)))
+    return list(
+        connection.execute(_live(t.exceptions, OPEN_CASES, bool(order_id)), {"of": order_id})
+    )
 
 
 def live_holds(connection: Connection, order_id: str = "") -> list[Row[Any]]:
     """Active holds, the nearest deadline first."""
-    query = select(t.holds).where(t.holds.c.status == "active")
-    if order_id:
-        query = query.where(t.holds.c.order_id == order_id)
-    return list(connection.execute(query.order_by(t.holds.c.deadline, t.holds.c.id)))
+    statement = _live(t.holds, ("active",), bool(order_id))
+    return list(connection.execute(statement, {"of": order_id}))
+
+
+@cache
+def _live(table: Table, statuses: tuple[str, ...], of_order: bool) -> Select[Any]:
+    c = table.c
+    query = select(table).where(or_(*(c.status == status for status in statuses)))
+    if of_order:
+        query = query.where(c.order_id == bindparam("of"))
+    return query.order_by(c.deadline, c.id)

@@ -32,6 +32,14 @@ _SHIPMENTS = (
     .order_by(t.shipments.c.id)
 )
 
+_CONFIRMED = select(t.fulfillments.c.id).where(
+    t.fulfillments.c.order_id == bindparam("of"), t.fulfillments.c.confirmed != ""
+)
+_CONFIRM = (
+    update(t.fulfillments)
+    .where(t.fulfillments.c.id == bindparam("of"))
+    .values(confirmed=bindparam("external"))
+)
 _SHIPPING = (
     select(t.fulfillments.c.node, func.count())
     .where(
@@ -261,20 +269,23 @@ def consumed(connection: Connection, row: Row[Any], key: str, at: datetime) -> i
 
 def unconfirmed(connection: Connection, order_id: str, besides: str) -> dict[str, int]:
     """Units of each line that the shop was not told of yet by other fulfillment orders."""
-    told = {
-        r.id
-        for r in connection.execute(
-            select(t.fulfillments.c.id).where(
-                t.fulfillments.c.order_id == order_id, t.fulfillments.c.confirmed != ""
-            )
-        )
-        if r.id != besides
-    }
+    told = {r.id for r in connection.execute(_CONFIRMED, {"of": order_id})} - {besides}
     left = {r.line_id: int(r.ordered) for r in orders.line_rows(connection, order_id)}
     for a in allocations(connection, order_id=order_id, statuses=("released", "consumed")):
         if a.fulfillment_id in told:
             left[a.line_id] = max(0, left[a.line_id] - a.quantity)
     return left
+
+
+def confirmed(
+    connection: Connection, order_id: str, fulfillment_id: str, external_id: str, at: datetime
+) -> None:
+    """The shop knows what was shipped."""
+    connection.execute(_CONFIRM, {"of": fulfillment_id, "external": external_id})
+    events.append(
+        connection, order_id, "shipment.oms_confirmed", at,
+        id=fulfillment_id, external_id=external_id,
+    )  # fmt: skip
 
 
 def shipments(connection: Connection, fulfillment_id: str) -> list[Row[Any]]:
@@ -283,16 +294,15 @@ def shipments(connection: Connection, fulfillment_id: str) -> list[Row[Any]]:
 
 
 def add_shipment(
-    connection: Connection, shipment_id: str, fulfillment_id: str, tracking: Tracking,
+    connection: Connection, shipment_id: str, row: Row[Any], tracking: Tracking,
     connector: str, external_id: str, tracker_id: str, label_url: str, cost_minor: int,
     currency: str, eta: datetime | None, at: datetime,
 ) -> None:  # fmt: skip
-    """A label exists: the shipment, and the IDs it will be known by."""
-    row, _plan = load(connection, fulfillment_id)
+    """A fulfillment order has a label: the shipment, and the IDs it will be known by."""
     new = insert_new(
         connection, t.shipments,
         {
-            "id": shipment_id, "order_id": row.order_id, "fulfillment_id": fulfillment_id,
+            "id": shipment_id, "order_id": row.order_id, "fulfillment_id": row.id,
             "status": "label_created", "tracking_status": "pending", "connector": connector,
             "external_id": external_id, "tracker_id": tracker_id, "carrier": tracking.carrier,
             "service": tracking.service, "tracking_number": tracking.number,
@@ -307,7 +317,7 @@ def add_shipment(
             connection, t.refs,
             {
                 "connector": connector, "kind": "shipment", "external_id": external,
-                "order_id": row.order_id, "fulfillment_id": fulfillment_id,
+                "order_id": row.order_id, "fulfillment_id": row.id,
                 "shipment_id": shipment_id,
             },
         )  # fmt: skip

@@ -23,6 +23,11 @@ _QUANTITIES = ("ordered", "open", "backordered", "allocated", "released", "shipp
 _BODY = select(t.orders.c.body).where(t.orders.c.id == bindparam("of"))
 _ROW = select(t.orders).where(t.orders.c.id == bindparam("of"))
 _PAYMENT = select(t.payments).where(t.payments.c.order_id == bindparam("of"))
+_CAPTURE = (
+    update(t.payments)
+    .where(t.payments.c.order_id == bindparam("of"))
+    .values(captured_minor=bindparam("amount"), connector=bindparam("by"))
+)
 _OF_ORDER = t.lines.c.order_id == bindparam("of")
 _LINES = select(t.lines).where(_OF_ORDER).order_by(t.lines.c.position)
 _TOTALS = select(
@@ -148,6 +153,18 @@ def find(connection: Connection, text: str) -> str | None:
 def payment(connection: Connection, order_id: str) -> Row[Any] | None:
     """What was authorized and captured; None where nothing is captured on shipment."""
     return connection.execute(_PAYMENT, {"of": order_id}).first()
+
+
+def captured(
+    connection: Connection, order_id: str, connector: str, amount_minor: int, currency: str,
+    external_id: str, at: datetime,
+) -> None:  # fmt: skip
+    """A connector has captured the order's payment."""
+    connection.execute(_CAPTURE, {"of": order_id, "by": connector, "amount": amount_minor})
+    events.append(
+        connection, order_id, "payment.captured", at,
+        amount_minor=amount_minor, currency=currency, id=external_id,
+    )  # fmt: skip
 
 
 def line_rows(connection: Connection, order_id: str) -> list[Row[Any]]:
