@@ -173,7 +173,7 @@ class Stage:
         if secret := self.variables.get(f"MESHLINE_{vendor.upper()}_WEBHOOK", ""):
             arguments += ["--webhook-secret", secret]
         child = await self.supervisor.start(
-            Child(f"sim-{vendor}", python(*arguments), announces=True)
+            Child(f"sim-{vendor}", python(*arguments), announces=True, port=free_port())
         )
         self._tell(**{f"MESHLINE_URL_{vendor.upper()}": f"http://127.0.0.1:{child.port}"})
 

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -20,14 +21,37 @@ READY_TIMEOUT = 60.0
 STOP_TIMEOUT = 12.0
 MAX_RESTARTS = 20
 _PR_SET_PDEATHSIG = 1
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_LOWEST_PORT, _USUAL_EPHEMERAL = 20_000, 32_768
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, and that no outgoing connection will be given.
+
+    The system takes those from a range of its own; a port of that range could be gone before
+    its server starts, or while it starts again.
+    """
+    for port in random.sample(range(_LOWEST_PORT, _first_ephemeral()), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise InvalidInput(
+        Problem(
+            source="this machine",
+            field="ports",
+            reason="none of 100 ports below the ephemeral range is free",
+            remedy="End what listens there (`ss -ltn` lists it)",
+        )
+    )
+
+
+def _first_ephemeral() -> int:
+    try:
+        first = int(_EPHEMERAL.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        first = _USUAL_EPHEMERAL
+    return first if first > _LOWEST_PORT + 1_000 else _USUAL_EPHEMERAL
 
 
 def _die_with_parent() -> None:
@@ -36,7 +60,7 @@ def _die_with_parent() -> None:
 
 @dataclass
 class Child:
-    """One child. ``{port}`` in its arguments is the port that it got at its first start.
+    """One child. ``{port}`` in its arguments is its port.
 
     Attributes:
         announces: it prints ``{"port": N}`` or ``{"listening": N}`` when it is ready.
