@@ -13,7 +13,7 @@ from domain import messages as m
 from domain import states
 from domain.base import InvalidInput
 from domain.order import Address
-from store import events, inventory
+from store import events, inventory, orders
 from store import tables as t
 from store.audit import AuditLog
 from store.database import Database
@@ -82,6 +82,32 @@ def test_a_feed_older_than_the_last_changes_nothing(db: Database) -> None:
     with db.write() as connection:
         assert inventory.feed(connection, "A", "n", 9, 0, 0, NOW, NOW)
         assert not inventory.feed(connection, "A", "n", 5, 0, 0, NOW, NOW)
+
+
+def test_units_of_several_lines_move_together_or_not_at_all(db: Database) -> None:
+    rest = dict.fromkeys(("backordered", "allocated", "released", "shipped", "cancelled"), 0)
+    words = ("source", "external_id", "number", "channel", "currency", "address_ref", "requester")
+    order = dict.fromkeys((*words, "fingerprint", "body", "reason"), "x") | {
+        "id": "o", "status": "accepted", "started": True, "placed_at": NOW, "received_at": NOW,
+        "ship_by": None, "promise_by": None, "total_minor": 1, "updated_at": NOW,
+    }  # fmt: skip
+    with db.write() as connection:
+        connection.execute(t.orders.insert(), order)
+        for line in ("1", "2"):
+            connection.execute(
+                t.lines.insert(),
+                {
+                    "order_id": "o", "line_id": line, "position": int(line), "sku": "TENT",
+                    "requires_shipping": True, "ordered": 2, "open": 2, **rest,
+                },
+            )  # fmt: skip
+        orders.shift(connection, "o", [("1", 2), ("2", 1)], "open", "allocated")
+    with pytest.raises(ValueError, match="fewer units are open"), db.write() as connection:
+        orders.shift(connection, "o", [("2", 1), ("1", 1)], "open", "allocated")
+    with db.read() as connection:
+        assert [(r.open, r.allocated) for r in orders.line_rows(connection, "o")] == [
+            (0, 2), (1, 1),
+        ]  # fmt: skip
 
 
 def test_addresses_are_unreadable_without_the_key(db: Database) -> None:
