@@ -19,6 +19,7 @@ class Offer:
     """A candidate while the rules speak about it.
 
     Attributes:
+        subjects: what rules are asked about; empty where the node cannot ship any of it.
         rejected: rules that rejected it, the first first.
         spoken: rules that priced it.
     """
@@ -105,11 +106,17 @@ class Market:
                 offer.lane = lane
                 offer.cost = shipping + pricer.handling(n, pricer.whole)
                 priced.append((offer, shipping, s))
-                if not any(pricer.nodes[n].stock.get(x.sku, 0) > 0 for x in pricer.lines):
-                    offer.rejected.append(_unfit(f"{offer.node} holds none of the open lines"))
         cheapest = min((offer.cost for offer, _, _ in priced), default=0)
+        holding = {
+            node.id
+            for node in pricer.nodes
+            if any(node.stock.get(x.sku, 0) > 0 for x in pricer.lines)
+        }
         for offer, shipping, s in priced:
-            self._describe(offer, shipping, s, cheapest)
+            if offer.node in holding:
+                self._describe(offer, shipping, s, cheapest)
+            else:
+                offer.rejected.append(_unfit(f"{offer.node} holds none of the open lines"))
         return offers
 
     def _describe(self, offer: Offer, shipping: int, s: int, cheapest: int) -> None:

@@ -42,7 +42,6 @@ class _Checker:
         self.spec: PointSpec = POINTS[document.point]
         self.problems: list[Problem] = []
         self._languages: dict[str, Language] = {}
-        self._needed: dict[str, set[str]] = {}
         self._params: dict[str, Value] = {n: p.current for n, p in document.params.items()}
         self._money = frozenset(
             f"params.{n}" for n, p in document.params.items() if p.unit.startswith("minor")
@@ -63,16 +62,10 @@ class _Checker:
         self._unique_names()
         steps = tuple(self._step(i, step) for i, step in enumerate(document.steps))
         default = self._default(document.default)
-        needed = {
-            scope: tuple((name, *name.split(".", 1)) for name in sorted(names))
-            for scope, names in self._needed.items()
-        }
         return Policy(
             document=document,
             label=f"{document.policy}@{document.version}",
             hash=content_hash(self.source.body),
-            languages=self._languages,
-            needed=needed,  # type: ignore[arg-type]
             steps=steps,
             default=default,
             params=self._params,
@@ -233,13 +226,11 @@ class _Checker:
 
     def _expression(self, path: Path, scope: str, text: str, wanted: Any) -> Expression | None:
         try:
-            expression = self.language(scope).compile(text, wanted)
+            return self.language(scope).compile(text, wanted)
         except WrongExpression as wrong:
             where = self.source.where_in(path, text, wrong.offset)
             self.refuse(path, wrong.reason, wrong.hint, where)
             return None
-        self._needed.setdefault(scope, set()).update(expression.variables)
-        return expression
 
     def _sentence(self, path: Path, scope: str, text: str) -> Sentence:
         variables = self.language(scope).variables
@@ -254,4 +245,6 @@ class _Checker:
         if "{" in PLACEHOLDER.sub("", text) or "}" in PLACEHOLDER.sub("", text):
             self.refuse(path, "has a brace without its pair", "Write {params.name}")
         money = (n for n in names if n.endswith("_minor") or n in self._money)
-        return Sentence(text, frozenset(n for n in money if variables.get(n) == "int"))
+        return Sentence(
+            tuple(PLACEHOLDER.split(text)), frozenset(n for n in money if variables.get(n) == "int")
+        )

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from domain.units import format_money, to_major
-from policies.expressions import Expression, Language, Value
+from policies.expressions import Expression, Value
 from policies.language import Document
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -22,29 +22,31 @@ class Sentence:
     """A ``because`` text; ``{order.total_minor}`` is filled in when the rule hits.
 
     Attributes:
+        parts: the text cut at its placeholders: text, name, text, name, …, text.
         money: placeholders that are amounts in minor units.
     """
 
-    text: str
+    parts: tuple[str, ...]
     money: frozenset[str]
 
     def fill(self, value: Callable[[str], Any]) -> str:
         """The text with its values. Costs have the network's currency, which is not known
         here, so only the order's own amounts name one."""
+        filled = list(self.parts)
+        for at in range(1, len(filled), 2):
+            filled[at] = self._shown(filled[at], value)
+        return "".join(filled)
 
-        def shown(match: re.Match[str]) -> str:
-            name = match[1]
-            found = value(name)
-            if name in self.money:
-                currency = value("order.currency") or "USD"
-                if name.startswith(("order.", "line.")):
-                    return format_money(found, currency)
-                return f"{to_major(found, currency):,f}"
-            if isinstance(found, bool):
-                return "yes" if found else "no"
-            return ", ".join(found) if isinstance(found, list) else str(found)
-
-        return PLACEHOLDER.sub(shown, self.text)
+    def _shown(self, name: str, value: Callable[[str], Any]) -> str:
+        found = value(name)
+        if name in self.money:
+            currency = value("order.currency") or "USD"
+            if name.startswith(("order.", "line.")):
+                return format_money(found, currency)
+            return f"{to_major(found, currency):,f}"
+        if isinstance(found, bool):
+            return "yes" if found else "no"
+        return ", ".join(found) if isinstance(found, list) else str(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +91,11 @@ class Policy:
     Attributes:
         label: ``name@version``.
         hash: SHA-256 of the canonical document; any edit changes it.
-        needed: by scope, the variables that its rules read.
     """
 
     document: Document
     label: str
     hash: str
-    languages: Mapping[str, Language]
-    needed: Mapping[str, tuple[tuple[str, str, str], ...]]
     steps: tuple[CompiledStep, ...]
     default: CompiledAnswer
     params: Mapping[str, Value]

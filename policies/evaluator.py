@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.decision import RuleHit
 from policies.compiled import CompiledAnswer, CompiledRule, CompiledStep, Policy
-from policies.expressions import Bindings, EvaluationFailed, Expression
+from policies.expressions import EvaluationFailed, Expression
 from policies.facts import Facts
 
 # (rule ID, whether it hit): what a document's tests must have seen both ways.
@@ -56,7 +56,6 @@ class Run:
     policy: Policy
     seen: Seen | None = None
     errors: dict[str, None] = field(default_factory=dict)
-    _bindings: dict[tuple[str, Subject], Bindings] = field(default_factory=dict)
     _asked: dict[tuple[CompiledRule, Subject], Said | RuleHit | None] = field(default_factory=dict)
 
     def step(self, step: CompiledStep, subjects: Mapping[str, Subject]) -> Verdict:
@@ -99,14 +98,13 @@ class Run:
     def _evaluate(
         self, step: CompiledStep, rule: CompiledRule, subject: Subject
     ) -> Said | RuleHit | None:
-        bindings = self._bound(rule.scope, subject)
         try:
-            hit = rule.when.evaluate(bindings)
+            hit = self._work_out(rule.when, subject)
             if self.seen is not None:
                 self.seen.add((rule.id, bool(hit)))
             if hit is not True:
                 return None
-            amount = self._number(rule.answer.amount, bindings)
+            amount = self._number(rule.answer.amount, subject)
         except EvaluationFailed as error:
             text = f"{self.policy.name}.{rule.id} failed on {subject.label}: {error}"
             self.errors[f"{text}; {step.on_error}"] = None
@@ -117,22 +115,19 @@ class Run:
     def _hit(self, rule: CompiledRule, because: str) -> RuleHit:
         return RuleHit(policy=self.policy.name, step=rule.step, rule=rule.id, because=because)
 
-    def _number(self, amount: Expression | int | None, bindings: Bindings) -> int:
+    def _number(self, amount: Expression | int | None, subject: Subject) -> int:
         if amount is None:
             return 0
-        return amount if isinstance(amount, int) else int(amount.evaluate(bindings))
+        return amount if isinstance(amount, int) else int(self._work_out(amount, subject))
 
-    def _bound(self, scope: str, subject: Subject) -> Bindings:
-        key = (scope, subject)
-        known = self._bindings.get(key)
-        if known is None:
-            params, spaces = self.policy.params, subject.spaces
-            values = {
-                name: params[leaf] if space == "params" else spaces[space][leaf]
-                for name, space, leaf in self.policy.needed.get(scope, ())
-            }
-            known = self._bindings[key] = self.policy.languages[scope].bind(values)
-        return known
+    def _work_out(self, expression: Expression, subject: Subject) -> bool | int:
+        params, spaces = self.policy.params, subject.spaces
+        return expression.evaluate(
+            [
+                params[leaf] if space == "params" else spaces[space][leaf]
+                for space, leaf in expression.reads
+            ]
+        )
 
     def value(self, subject: Subject, name: str) -> Any:
         """A fact or param by its dotted name."""
@@ -146,8 +141,6 @@ class Run:
             EvaluationFailed: a number could not be worked out.
         """
         return {
-            name: value.evaluate(self._bound(answer.scope, subject))
-            if isinstance(value, Expression)
-            else value
+            name: self._work_out(value, subject) if isinstance(value, Expression) else value
             for name, value in answer.arguments.items()
         }

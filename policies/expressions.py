@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -21,12 +21,16 @@ ENGINE = "cel-expr-python/0.1.3 meshline/1"
 
 Kind = Literal["int", "bool", "string", "strings", "lines"]
 Value = int | bool | str
-Bindings = Any
+
+# Answers that an expression remembers. Rules mostly ask about kinds, flags and params, which
+# take few values over thousands of orders: asking the engine again costs ten times as much.
+_REMEMBERED = 256
 
 _ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _UNDEFINED = re.compile(r"undefined field '([^']*)'")
 _LINE = "meshline.Line"
+_SINGLE = frozenset(("int", "bool", "string"))
 
 
 class WrongExpression(Exception):  # noqa: N818 - says what is wrong with it
@@ -78,11 +82,9 @@ class Language:
                 if wanted == "bool"
                 else "Use whole numbers, amounts in minor units",
             )
-        return Expression(self._env, checked, source, frozenset(reading.variables))
-
-    def bind(self, values: Mapping[str, object]) -> Bindings:
-        """Values in the engine's form, to be used for several expressions."""
-        return self._env.Activation(values)
+        names = sorted(reading.variables)
+        single = all(self.variables[name] in _SINGLE for name in names)
+        return Expression(self._env, checked, source, names, remember=single)
 
     def nearest(self, name: str) -> str:
         """A hint at the variable that was probably meant."""
@@ -118,23 +120,37 @@ class Language:
 
 
 class Expression:
-    """A checked expression and the variables that it reads."""
+    """A checked expression, a pure function of the facts that it reads.
 
-    __slots__ = ("_checked", "_env", "source", "variables")
+    Attributes:
+        reads: (space, name) of each fact, in the order in which ``evaluate`` takes them.
+    """
 
-    def __init__(self, env: Any, checked: Any, source: str, variables: frozenset[str]) -> None:
+    __slots__ = ("_answer", "_checked", "_env", "_names", "reads", "source")
+
+    def __init__(
+        self, env: Any, checked: Any, source: str, names: Sequence[str], *, remember: bool
+    ) -> None:
         self._env = env
         self._checked = checked
+        self._names = tuple(names)
         self.source = source
-        self.variables = variables
+        self.reads = tuple((space, leaf) for space, _, leaf in (n.partition(".") for n in names))
+        # typed: 1 and true are equal keys, and different facts
+        keep = lru_cache(maxsize=_REMEMBERED, typed=True)
+        self._answer = keep(self._ask) if remember else self._ask
 
-    def evaluate(self, bindings: Bindings) -> bool | int:
-        """The value for these bindings.
+    def evaluate(self, facts: Iterable[object]) -> bool | int:
+        """The value for these facts, one for each of ``reads``.
 
         Raises:
             EvaluationFailed: the engine gave no value; most errors are values to it.
         """
-        value = self._checked.eval(bindings).value()
+        return self._answer(*facts)
+
+    def _ask(self, *facts: object) -> bool | int:
+        known = self._env.Activation(dict(zip(self._names, facts, strict=True)))
+        value = self._checked.eval(known).value()
         if type(value) is bool or type(value) is int:
             return value
         raise EvaluationFailed(str(value))

@@ -79,7 +79,7 @@ class Routing:
     def _about_candidates(self, run: Run, step: CompiledStep) -> None:
         rejects = step.verb == "reject"
         for offer in self._market.offers:
-            if offer.lane is None:
+            if not offer.subjects:
                 continue
             verdict = run.step(step, offer.subjects)
             if verdict.failed:
