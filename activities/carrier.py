@@ -59,12 +59,13 @@ class CarrierActivities:
 
     def _parcel(self, request: m.LabelRequest) -> ParcelRequest:
         with self._c.db.read() as connection:
-            row, part = fulfillments.load(connection, request.fulfillment_id)
+            row = fulfillments.get(connection, request.fulfillment_id)
             order = orders.load(connection, row.order_id)
             ship_to = self._c.vault.open(connection, order.ship_to.address_ref)
         node = self._c.network.node(row.node)
         service = self._c.network.service(request.service)
-        box = part.parcels[request.parcel - 1] if part.parcels else None
+        parcels = fulfillments.plan_of(row).parcels
+        box = parcels[request.parcel - 1] if parcels else None
         return ParcelRequest(
             reference=request.shipment_id,
             carrier=service.carrier,
@@ -87,11 +88,12 @@ class CarrierActivities:
 
     def _record(self, request: m.LabelRequest, label: Label) -> None:
         with self._c.db.write() as connection:
-            row, part = fulfillments.load(connection, request.fulfillment_id)
+            row = fulfillments.get(connection, request.fulfillment_id)
+            eta = fulfillments.plan_of(row).deliver_p90
             fulfillments.add_shipment(
                 connection, request.shipment_id, row, label.tracking,
                 request.connector, label.external_id, label.tracker_id, label.label_url,
-                label.cost_minor, label.currency, part.deliver_p90, request.at,
+                label.cost_minor, label.currency, eta, request.at,
             )  # fmt: skip
 
     def _live(self, request: m.UndoRequest) -> list[tuple[str, str, str]]:

@@ -51,9 +51,10 @@ class NodeActivities:
 
     def _request(self, request: m.SubmitRequest) -> tuple[FulfillmentRequest, Address]:
         with self._c.db.read() as connection:
-            row, part = fulfillments.load(connection, request.fulfillment_id)
+            row = fulfillments.get(connection, request.fulfillment_id)
             order = orders.load(connection, row.order_id)
             address = self._c.vault.open(connection, order.ship_to.address_ref)
+        part = fulfillments.plan_of(row)
         live = FulfillmentRequest(
             reference=row.id,
             order_id=row.order_id,
@@ -78,7 +79,7 @@ class NodeActivities:
 
     def _external_id(self, request: m.UndoRequest) -> str:
         with self._c.db.write() as connection:
-            row, _part = fulfillments.load(connection, request.fulfillment_id)
+            row = fulfillments.get(connection, request.fulfillment_id)
             if row.request_status in ("submitted", "accepted", "cancellation_rejected"):
                 events.move(
                     connection, "fulfillment_order", "request_cancel", row.id, row.order_id,
@@ -90,7 +91,7 @@ class NodeActivities:
         if status != "refused":
             return  # giving the stock back records the cancellation itself
         with self._c.db.write() as connection:
-            row, _part = fulfillments.load(connection, request.fulfillment_id)
+            row = fulfillments.get(connection, request.fulfillment_id)
             if row.request_status == "cancellation_requested":
                 events.move(
                     connection, "fulfillment_order", "refuse_cancel", row.id, row.order_id,

@@ -60,17 +60,13 @@ class OmsActivities:
 
     def _notice(self, request: m.ConfirmRequest) -> ShipmentNotice:
         with self._c.db.read() as connection:
-            row, part = fulfillments.load(connection, request.fulfillment_id)
+            row = fulfillments.get(connection, request.fulfillment_id)
             order = orders.load(connection, row.order_id)
             parcels = fulfillments.shipments(connection, row.id)
-            sent = fulfillments.allocations(
-                connection, fulfillment_id=row.id, statuses=("released", "consumed")
-            )
-            news = fulfillments.unconfirmed(connection, row.order_id, row.id)
-        units = {a.line_id: min(a.quantity, news[a.line_id]) for a in sent}
+            units = fulfillments.unconfirmed(connection, row.order_id, row.id)
         lines = tuple(
             q.model_copy(update={"quantity": units[q.line_id]})
-            for q in part.lines
+            for q in fulfillments.plan_of(row).lines
             if units.get(q.line_id)
         )
         return ShipmentNotice(

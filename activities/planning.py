@@ -56,7 +56,8 @@ class Planning:
             wanted = [h for h in outcome.holds if h.reason.value not in request.waived]
             if not wanted:
                 events.move(connection, "order", "accept", order_id, order_id, request.at)
-                return m.Accepted(units=orders.totals(connection, order_id)["open"])
+                lines = orders.line_rows(connection, order_id)
+                return m.Accepted(units=orders.totals(lines)["open"])
             holds = []
             for number, demand in enumerate(wanted):
                 hold = Hold(
@@ -183,7 +184,7 @@ class Planning:
                 connection, order_id=request.order_id, statuses=("reserved",)
             )
             for fulfillment_id in sorted({a.fulfillment_id for a in held}):
-                row, _plan = fulfillments.load(connection, fulfillment_id)
+                row = fulfillments.get(connection, fulfillment_id)
                 fulfillments.give_back(connection, row, request.key, request.at, how="expire")
                 events.move_all(
                     connection, "fulfillment_order", "cancel", [row], row.order_id,
@@ -198,7 +199,8 @@ class Planning:
         """Ask the reroute policy; name and price the next service where it wants one."""
 
         def step(connection: Connection) -> m.Rerouted:
-            row, part = fulfillments.load(connection, request.fulfillment_id)
+            row = fulfillments.get(connection, request.fulfillment_id)
+            part = fulfillments.plan_of(row)
             facts = _only(order_facts(connection, request.order_id, self._c.network), part)
             # what has not left by its ship time arrives so much later
             delayed = max(request.at - part.ship_at, timedelta(0))

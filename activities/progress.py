@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, update
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, update
 from temporalio import activity
 
 from activities.context import Context
 from activities.contracts import Activity, m
 from activities.intake import destination
 from domain.amounts import amount_due
+from domain.order import Order
 from store import cases, events, fulfillments, orders
 from store import tables as t
 
@@ -25,7 +29,7 @@ class Progress:
     def look(self, request: m.FulfillmentRequestKeyed) -> m.Facts:
         """What the store knows now; a deadline reads it before it opens an exception."""
         with self._c.db.read() as connection:
-            row, _plan = fulfillments.load(connection, request.fulfillment_id)
+            row = fulfillments.get(connection, request.fulfillment_id)
             facts, short, tracking = fulfillments.facts_of(row)
             return m.Facts(facts=facts, short=short, tracking=tracking)
 
@@ -34,7 +38,7 @@ class Progress:
         """Compensation: stock and lines as before the reservation; the order part is over."""
 
         def step(connection: Connection) -> m.Remaining:
-            row, _plan = fulfillments.load(connection, request.fulfillment_id)
+            row = fulfillments.get(connection, request.fulfillment_id)
             units = fulfillments.give_back(connection, row, request.key, request.at)
             if row.status not in ("cancelled", "closed"):
                 events.move(
@@ -50,7 +54,7 @@ class Progress:
         """Units that were not on the shelf become open again."""
 
         def step(connection: Connection) -> m.Remaining:
-            row, _plan = fulfillments.load(connection, request.fulfillment_id)
+            row = fulfillments.get(connection, request.fulfillment_id)
             left, returned = fulfillments.short_picked(
                 connection, row.id, request.short, request.key, request.at
             )
@@ -58,7 +62,7 @@ class Progress:
                 events.move(
                     connection, "fulfillment_order", "accept", row.id, row.order_id, request.at
                 )
-                row, _plan = fulfillments.load(connection, row.id)
+                row = fulfillments.get(connection, row.id)
             if row.status == "in_progress":
                 events.move(
                     connection, "fulfillment_order", "short", row.id, row.order_id, request.at,
@@ -73,7 +77,7 @@ class Progress:
         """The node will not ship it: everything goes back."""
 
         def step(connection: Connection) -> m.Remaining:
-            row, _plan = fulfillments.load(connection, request.fulfillment_id)
+            row = fulfillments.get(connection, request.fulfillment_id)
             units = fulfillments.give_back(connection, row, request.key, request.at)
             events.move(
                 connection, "fulfillment_order", "reject", row.id, row.order_id, request.at,
@@ -88,27 +92,25 @@ class Progress:
         """The parcels left the node: consume the stock, mark shipments and lines shipped."""
 
         def step(connection: Connection) -> m.Remaining:
-            row, part = fulfillments.load(connection, request.fulfillment_id)
-            if request.tracking is not None and not fulfillments.shipments(connection, row.id):
+            row = fulfillments.get(connection, request.fulfillment_id)
+            parcels = fulfillments.shipments(connection, row.id)
+            if request.tracking is not None and not parcels:
+                part = fulfillments.plan_of(row)
                 fulfillments.add_shipment(
                     connection, f"{row.id}/p1", row, request.tracking, row.connector, "", "", "",
                     part.cost_minor, self._c.network.currency, part.deliver_p90, request.at,
                 )  # fmt: skip
-            for parcel in fulfillments.shipments(connection, row.id):
+                parcels = fulfillments.shipments(connection, row.id)
+            for parcel in parcels:
                 if parcel.status == "label_created":
                     events.move_all(
                         connection, "shipment", "ship", [parcel], row.order_id, request.at,
                         changes={"shipped_at": request.at}, carrier=parcel.carrier,
                     )  # fmt: skip
             units = fulfillments.consumed(connection, row, request.key, request.at)
-            if row.status == "open":  # shipped is proof enough that the node had accepted it
-                events.move_all(
-                    connection, "fulfillment_order", "accept", [row], row.order_id, request.at
-                )
-                row, _part = fulfillments.load(connection, row.id)
-            events.move_all(
-                connection, "fulfillment_order", "close", [row], row.order_id, request.at
-            )
+            # shipped is proof enough that the node had accepted it
+            names = ("accept", "close") if row.status == "open" else ("close",)
+            events.move_all(connection, "fulfillment_order", names, [row], row.order_id, request.at)
             return m.Remaining(units=units, returned=0)
 
         return self._c.db.once(request.key, m.Remaining, step)
@@ -118,11 +120,10 @@ class Progress:
         """Delivered, lost, or on its way back."""
 
         def step(connection: Connection) -> m.Audited:
-            row, _plan = fulfillments.load(connection, request.fulfillment_id)
-            for parcel in fulfillments.shipments(connection, row.id):
+            for parcel in fulfillments.shipments(connection, request.fulfillment_id):
                 if parcel.status == "shipped":
                     events.move_all(
-                        connection, "shipment", request.outcome, [parcel], row.order_id,
+                        connection, "shipment", request.outcome, [parcel], parcel.order_id,
                         request.at, changes={"ended_at": request.at},
                         how=_OUTCOMES[request.outcome],
                     )  # fmt: skip
@@ -135,7 +136,7 @@ class Progress:
         """A lost or returned parcel's units are open again, to be sent once more."""
 
         def step(connection: Connection) -> m.Remaining:
-            row, _plan = fulfillments.load(connection, request.fulfillment_id)
+            row = fulfillments.get(connection, request.fulfillment_id)
             sent = fulfillments.allocations(
                 connection, fulfillment_id=row.id, statuses=("consumed",)
             )
@@ -151,7 +152,7 @@ class Progress:
 
         def step(connection: Connection) -> m.LinesLeft:
             self._cancel_open(connection, request, request.lines, request.user, request.reason)
-            return _left(connection, request.order_id)
+            return _left(connection, orders.row(connection, request.order_id))
 
         return self._c.db.once(request.key, m.LinesLeft, step)
 
@@ -213,13 +214,14 @@ class Progress:
             left = fulfillments.give_back_all(connection, request.order_id, request.key, request.at)
             if left and request.outcome != "complete":
                 self._cancel_open(connection, request, (), "system", request.reason)
-            totals = _left(connection, request.order_id)
+            order = orders.row(connection, request.order_id)
+            totals = _left(connection, order)
             if totals.open:
                 return totals
             cases.end_all(connection, request.order_id, request.known_cases, request.at)
-            events.move(
-                connection, "order", request.outcome, request.order_id, request.order_id,
-                request.at, changes={"reason": request.reason, "updated_at": request.at},
+            events.move_all(
+                connection, "order", request.outcome, [order], order.id, request.at,
+                changes={"reason": request.reason, "updated_at": request.at},
                 reason=request.reason,
             )  # fmt: skip
             return totals
@@ -227,22 +229,22 @@ class Progress:
         return self._c.db.once(request.key, m.LinesLeft, step)
 
 
-def _left(connection: Connection, order_id: str) -> m.LinesLeft:
-    total = orders.totals(connection, order_id)
+def _left(connection: Connection, order: Row[Any]) -> m.LinesLeft:
+    lines = orders.line_rows(connection, order.id)
+    total = orders.totals(lines)
     return m.LinesLeft(
         open=total["open"] + total["backordered"],
         shipped=total["shipped"],
         cancelled=total["cancelled"],
         in_work=total["allocated"] + total["released"],
-        overcaptured_minor=_overcaptured(connection, order_id),
+        overcaptured_minor=_overcaptured(connection, order, lines),
     )
 
 
-def _overcaptured(connection: Connection, order_id: str) -> int:
+def _overcaptured(connection: Connection, order: Row[Any], lines: Sequence[Row[Any]]) -> int:
     """What was captured over what the order owes now, less what was refunded."""
-    paid = orders.payment(connection, order_id)
+    paid = orders.payment(connection, order.id)
     if paid is None or not paid.captured_minor:
         return 0
-    cancelled = {r.line_id: r.cancelled for r in orders.line_rows(connection, order_id)}
-    due = amount_due(orders.load(connection, order_id), cancelled)
+    due = amount_due(Order.model_validate_json(order.body), {r.line_id: r.cancelled for r in lines})
     return max(0, int(paid.captured_minor) - int(paid.refunded_minor) - due)

@@ -212,7 +212,7 @@ class Loops:
         short: tuple[Quantity, ...] = ()
         if seen.short:
             with self._c.db.read() as connection:
-                _row, plan = fulfillments.load(connection, row.fulfillment_id)
+                plan = fulfillments.plan_of(fulfillments.get(connection, row.fulfillment_id))
             short = tuple(inbox.by_line(seen.short, plan))
         message = m.Observed(
             event_id=f"{row.connector}:{row.event_id}",

@@ -85,7 +85,7 @@ def move(
 def move_all(
     connection: Connection,
     kind: str,
-    name: str,
+    name: str | Sequence[str],
     rows: Sequence[Row[Any]],
     stream: str,
     at: datetime,
@@ -95,19 +95,25 @@ def move_all(
 ) -> None:
     """The same transition of several rows, which this transaction has just read.
 
+    Args:
+        name: one transition, or several that follow each other; each emits its event.
+
     Raises:
         domain.states.IllegalTransition: a row's state does not allow it; none is moved.
     """
     if not rows:
         return
+    names = (name,) if isinstance(name, str) else name
     updates, news = [], []
     for row in rows:
-        state = row._mapping
-        old = {field: state[field] for field in states.TRANSITIONS[kind][name].changes}
-        new, event = states.apply(kind, name, old)
-        values = {**new, **(changes or {})}
+        values: dict[str, Any] = {}
+        for each in names:
+            state = {**row._mapping, **values}
+            new, event = states.apply(kind, each, state)
+            values |= new
+            news.append((event, {"id": row.id, **facts}))
+        values |= changes or {}
         updates.append({"of": row.id, **{f"new_{f}": v for f, v in values.items()}})
-        news.append((event, {"id": row.id, **facts}))
     connection.execute(_update(kind, tuple(values)), updates)
     append_all(connection, stream, news, at)
 

@@ -139,16 +139,21 @@ def make_firm(connection: Connection, order_id: str, at: datetime) -> None:
     )
 
 
-def load(connection: Connection, fulfillment_id: str) -> tuple[Row[Any], FulfillmentPlan]:
-    """A fulfillment order's row and plan.
+def get(connection: Connection, fulfillment_id: str) -> Row[Any]:
+    """A fulfillment order's row.
 
     Raises:
         LookupError: there is none of that ID.
     """
-    row = connection.execute(_ROW, {"of": fulfillment_id}).first()
-    if row is None:
+    found = connection.execute(_ROW, {"of": fulfillment_id}).first()
+    if found is None:
         raise LookupError(f"fulfillment order {fulfillment_id!r} does not exist")
-    return row, FulfillmentPlan.model_validate_json(row.plan)
+    return found
+
+
+def plan_of(row: Row[Any]) -> FulfillmentPlan:
+    """What a fulfillment order was planned as."""
+    return FulfillmentPlan.model_validate_json(row.plan)
 
 
 def allocations(
@@ -164,7 +169,7 @@ def submitted(
     connection: Connection, fulfillment_id: str, external_id: str, accepted: bool, at: datetime
 ) -> Row[Any]:
     """The node has it: remember its ID, release the allocations. Returns the row as it was."""
-    row, _plan = load(connection, fulfillment_id)
+    row = get(connection, fulfillment_id)
     insert_new(
         connection, t.refs,
         {
@@ -175,11 +180,9 @@ def submitted(
     if row.request_status != "unsubmitted":
         return row
     events.move_all(
-        connection, "fulfillment_order", "submit", [row], row.order_id, at,
-        changes={"external_id": external_id, "updated_at": at},
+        connection, "fulfillment_order", ("submit", "accept") if accepted else "submit", [row],
+        row.order_id, at, changes={"external_id": external_id, "updated_at": at},
     )  # fmt: skip
-    if accepted:
-        events.move(connection, "fulfillment_order", "accept", fulfillment_id, row.order_id, at)
     held = allocations(connection, fulfillment_id=fulfillment_id, statuses=("allocated",))
     events.move_all(connection, "allocation", "release", held, row.order_id, at)
     units_of = [(a.line_id, a.quantity) for a in held]
@@ -209,7 +212,7 @@ def give_back_all(connection: Connection, order_id: str, key: str, at: datetime)
     units = 0
     held = {a.fulfillment_id for a in allocations(connection, order_id=order_id)}
     for fulfillment_id in sorted(held):
-        row, _plan = load(connection, fulfillment_id)
+        row = get(connection, fulfillment_id)
         units += give_back(connection, row, key, at)
         if row.status not in ("cancelled", "closed"):
             events.move_all(
@@ -229,7 +232,7 @@ def short_picked(
 
     Returns units still in the fulfillment order, and units returned.
     """
-    row, _plan = load(connection, fulfillment_id)
+    row = get(connection, fulfillment_id)
     missing = {q.line_id: q.quantity for q in short}
     left = returned = 0
     told = (*LIVE_ALLOCATIONS, "consumed")
@@ -267,14 +270,18 @@ def consumed(connection: Connection, row: Row[Any], key: str, at: datetime) -> i
     return sum(a.quantity for a in sent)
 
 
-def unconfirmed(connection: Connection, order_id: str, besides: str) -> dict[str, int]:
-    """Units of each line that the shop was not told of yet by other fulfillment orders."""
-    told = {r.id for r in connection.execute(_CONFIRMED, {"of": order_id})} - {besides}
+def unconfirmed(connection: Connection, order_id: str, fulfillment_id: str) -> dict[str, int]:
+    """Units of each line that left with a fulfillment order and that the shop was not told of."""
+    held = allocations(connection, order_id=order_id, statuses=("released", "consumed"))
+    units = {a.line_id: a.quantity for a in held if a.fulfillment_id == fulfillment_id}
+    told = {r.id for r in connection.execute(_CONFIRMED, {"of": order_id})} - {fulfillment_id}
+    if not told:
+        return units
     left = {r.line_id: int(r.ordered) for r in orders.line_rows(connection, order_id)}
-    for a in allocations(connection, order_id=order_id, statuses=("released", "consumed")):
+    for a in held:
         if a.fulfillment_id in told:
             left[a.line_id] = max(0, left[a.line_id] - a.quantity)
-    return left
+    return {line: min(sent, left[line]) for line, sent in units.items()}
 
 
 def confirmed(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.engine import Row
@@ -15,7 +16,7 @@ from sqlalchemy.engine import Row
 from domain.base import Frozen
 from store import events
 from store import tables as t
-from store.statements import insert_new
+from store.statements import insert_into, insert_new
 
 INVENTORY_STREAM = "inventory"
 
@@ -65,13 +66,15 @@ def reserve(
 
     Returns the first take that there was no stock for; the caller must then roll back.
     """
+    movements = []
     for position, take in enumerate(sorted(takes, key=lambda x: (x.sku, x.node))):
         place = {"of": take.sku, "at": take.node, "units": take.quantity}
         if not connection.execute(_RESERVE, place).rowcount:
             return take
-        _record(
-            connection, take, "reserve", f"{key}:{position}", order_id, at, reserved=take.quantity
+        movements.append(
+            _movement(take, "reserve", f"{key}:{position}", order_id, at, 0, take.quantity)
         )
+    connection.execute(insert_into(t.movements), movements)
     return None
 
 
@@ -140,10 +143,8 @@ def feed(
             update(t.levels).where(t.levels.c.sku == sku, t.levels.c.node == node).values(**values)
         )
     take = Take(sku=sku, node=node, quantity=0)
-    _record(
-        connection, take, "feed", f"feed:{node}:{sku}:{as_of.isoformat()}", "", at,
-        on_hand=new - before,
-    )  # fmt: skip
+    key = f"feed:{node}:{sku}:{as_of.isoformat()}"
+    insert_new(connection, t.movements, _movement(take, "feed", key, "", at, new - before, 0))
     if new > before:
         events.append(
             connection, INVENTORY_STREAM, "inventory.received", at,
@@ -175,27 +176,16 @@ def _change(
     on_hand: int = 0,
     reserved: int = 0,
 ) -> None:
-    if not _record(connection, take, kind, key, order_id, at, on_hand=on_hand, reserved=reserved):
+    movement = _movement(take, kind, key, order_id, at, on_hand, reserved)
+    if not insert_new(connection, t.movements, movement):
         return
     connection.execute(_CHANGE, {"of": take.sku, "at": take.node, "on": on_hand, "held": reserved})
 
 
-def _record(
-    connection: Connection,
-    take: Take,
-    kind: str,
-    key: str,
-    order_id: str,
-    at: datetime,
-    *,
-    on_hand: int = 0,
-    reserved: int = 0,
-) -> bool:
-    return insert_new(
-        connection,
-        t.movements,
-        {
-            "key": key, "sku": take.sku, "node": take.node, "kind": kind, "on_hand": on_hand,
-            "reserved": reserved, "order_id": order_id, "at": at,
-        },
-    )  # fmt: skip
+def _movement(
+    take: Take, kind: str, key: str, order_id: str, at: datetime, on_hand: int, reserved: int
+) -> dict[str, Any]:
+    return {
+        "key": key, "sku": take.sku, "node": take.node, "kind": kind, "on_hand": on_hand,
+        "reserved": reserved, "order_id": order_id, "at": at,
+    }  # fmt: skip

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Update, bindparam, func, select, update
+from sqlalchemy import Connection, Update, bindparam, select, update
 from sqlalchemy.engine import Row
 
 from domain.order import IncomingOrder, Order
@@ -30,9 +30,6 @@ _CAPTURE = (
 )
 _OF_ORDER = t.lines.c.order_id == bindparam("of")
 _LINES = select(t.lines).where(_OF_ORDER).order_by(t.lines.c.position)
-_TOTALS = select(
-    *(func.coalesce(func.sum(t.lines.c[name]), 0).label(name) for name in _QUANTITIES)
-).where(_OF_ORDER)
 
 
 @cache
@@ -192,10 +189,9 @@ def shift(
         raise ValueError(f"{order_id}: fewer units are {source} than asked for: {asked}")
 
 
-def totals(connection: Connection, order_id: str) -> Mapping[str, int]:
+def totals(lines: Sequence[Row[Any]]) -> Mapping[str, int]:
     """Quantities over all lines that ship."""
-    found = connection.execute(_TOTALS, {"of": order_id}).one()
-    return {name: int(units) for name, units in found._mapping.items()}
+    return {name: sum(int(line._mapping[name]) for line in lines) for name in _QUANTITIES}
 
 
 def waiting_to_start(connection: Connection, limit: int) -> list[Row[Any]]:
