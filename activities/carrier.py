@@ -12,7 +12,7 @@ from activities.contracts import Activity, m
 from activities.errors import vendor_errors
 from connectors.ports import Carrier, Label, ParcelRequest
 from domain.order import Address
-from store import events, fulfillments, orders
+from store import events, fulfillments
 
 
 class CarrierActivities:
@@ -59,9 +59,7 @@ class CarrierActivities:
 
     def _parcel(self, request: m.LabelRequest) -> ParcelRequest:
         with self._c.db.read() as connection:
-            row = fulfillments.get(connection, request.fulfillment_id)
-            order = orders.load(connection, row.order_id)
-            ship_to = self._c.vault.open(connection, order.ship_to.address_ref)
+            row = fulfillments.get_with_order(connection, request.fulfillment_id)
         node = self._c.network.node(row.node)
         service = self._c.network.service(request.service)
         parcels = fulfillments.plan_of(row).parcels
@@ -82,7 +80,7 @@ class CarrierActivities:
                 postal_code=node.postal_code,
                 country=node.country,
             ),
-            ship_to=ship_to,
+            ship_to=self._c.vault.unseal(row.sealed, row.address_ref),
             currency=self._c.network.currency,
         )
 

@@ -19,12 +19,12 @@ DEFAULT_CHANNEL = Channel(id="unmapped", source="unmapped")
 
 
 def order_facts(
-    connection: Connection, order_id: str, network: Network, *, open_only: bool = True
+    connection: Connection, found: orders.Rows, network: Network, *, open_only: bool = True
 ) -> OrderFacts:
     """The order as decisions see it; lines with what is still open of them."""
-    row = orders.row(connection, order_id)
+    row = found.order
     order = Order.model_validate_json(row.body)
-    quantities = {r.line_id: r for r in orders.line_rows(connection, order_id)}
+    quantities = {line.line_id: line for line in found.lines}
     items = catalog.get_items(connection, {line.sku for line in order.lines})
     channel = network.channel(order.channel) or DEFAULT_CHANNEL
     lines = []

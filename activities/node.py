@@ -14,7 +14,7 @@ from connectors.ports import FulfillmentNode, Submission
 from domain.fulfillment import FulfillmentRequest
 from domain.order import Address
 from sourcing import holiday_dates, ship_at
-from store import events, fulfillments, orders
+from store import events, fulfillments
 
 
 class NodeActivities:
@@ -51,19 +51,17 @@ class NodeActivities:
 
     def _request(self, request: m.SubmitRequest) -> tuple[FulfillmentRequest, Address]:
         with self._c.db.read() as connection:
-            row = fulfillments.get(connection, request.fulfillment_id)
-            order = orders.load(connection, row.order_id)
-            address = self._c.vault.open(connection, order.ship_to.address_ref)
+            row = fulfillments.get_with_order(connection, request.fulfillment_id)
         part = fulfillments.plan_of(row)
         live = FulfillmentRequest(
             reference=row.id,
             order_id=row.order_id,
-            order_number=order.number or order.external_id,
+            order_number=row.order_number or row.order_external_id,
             warehouse=self._c.network.node(row.node).warehouse,
             shipping_method=part.service,
             lines=part.lines,
         )
-        return live, address
+        return live, self._c.vault.unseal(row.sealed, row.address_ref)
 
     def _record(self, request: m.SubmitRequest, sent: Submission) -> m.Submitted:
         with self._c.db.write() as connection:

@@ -60,8 +60,7 @@ class OmsActivities:
 
     def _notice(self, request: m.ConfirmRequest) -> ShipmentNotice:
         with self._c.db.read() as connection:
-            row = fulfillments.get(connection, request.fulfillment_id)
-            order = orders.load(connection, row.order_id)
+            row = fulfillments.get_with_order(connection, request.fulfillment_id)
             parcels = fulfillments.shipments(connection, row.id)
             units = fulfillments.unconfirmed(connection, row.order_id, row.id)
         lines = tuple(
@@ -71,7 +70,7 @@ class OmsActivities:
         )
         return ShipmentNotice(
             reference=row.id,
-            external_order_id=order.external_id,
+            external_order_id=row.order_external_id,
             location=self._c.network.node(row.node).location,
             lines=lines,
             tracking=tuple(

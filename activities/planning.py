@@ -50,14 +50,14 @@ class Planning:
 
         def step(connection: Connection) -> m.Accepted:
             order_id = request.order_id
-            facts = order_facts(connection, order_id, self._c.network, open_only=False)
+            rows = orders.rows(connection, order_id)
+            facts = order_facts(connection, rows, self._c.network, open_only=False)
             snapshot = HoldSnapshot(now=request.at, order=facts)
             outcome = self._decide(connection, request, "hold", snapshot, HoldOutcome)
             wanted = [h for h in outcome.holds if h.reason.value not in request.waived]
             if not wanted:
-                events.move(connection, "order", "accept", order_id, order_id, request.at)
-                lines = orders.line_rows(connection, order_id)
-                return m.Accepted(units=orders.totals(lines)["open"])
+                events.move_all(connection, "order", "accept", [rows.order], order_id, request.at)
+                return m.Accepted(units=orders.totals(rows.lines)["open"])
             holds = []
             for number, demand in enumerate(wanted):
                 hold = Hold(
@@ -129,7 +129,7 @@ class Planning:
     def _snapshot(
         self, connection: Connection, request: m.PlanRequest
     ) -> tuple[RouteSnapshot, int]:
-        facts = order_facts(connection, request.order_id, self._c.network)
+        facts = order_facts(connection, orders.rows(connection, request.order_id), self._c.network)
         if request.partial:
             facts = limited_to_stock(facts, connection)
         open_units = sum(x.quantity for x in facts.lines if x.requires_shipping)
@@ -201,7 +201,10 @@ class Planning:
         def step(connection: Connection) -> m.Rerouted:
             row = fulfillments.get(connection, request.fulfillment_id)
             part = fulfillments.plan_of(row)
-            facts = _only(order_facts(connection, request.order_id, self._c.network), part)
+            facts = _only(
+                order_facts(connection, orders.rows(connection, request.order_id), self._c.network),
+                part,
+            )
             # what has not left by its ship time arrives so much later
             delayed = max(request.at - part.ship_at, timedelta(0))
             late = facts.promise_by and part.deliver_p90 + delayed - facts.promise_by
@@ -266,7 +269,9 @@ class Planning:
         """Ask what to do with units that a node cannot deliver, or that nobody has."""
 
         def step(connection: Connection) -> m.Compensated:
-            facts = order_facts(connection, request.order_id, self._c.network)
+            facts = order_facts(
+                connection, orders.rows(connection, request.order_id), self._c.network
+            )
             wanted = facts.wanted()
             stock = inventory.available(connection, wanted)
             elsewhere = sum(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import Connection, update
 from temporalio import activity
 
 from activities.context import Context
@@ -152,7 +149,7 @@ class Progress:
 
         def step(connection: Connection) -> m.LinesLeft:
             self._cancel_open(connection, request, request.lines, request.user, request.reason)
-            return _left(connection, orders.row(connection, request.order_id))
+            return _left(connection, orders.rows(connection, request.order_id))
 
         return self._c.db.once(request.key, m.LinesLeft, step)
 
@@ -214,13 +211,13 @@ class Progress:
             left = fulfillments.give_back_all(connection, request.order_id, request.key, request.at)
             if left and request.outcome != "complete":
                 self._cancel_open(connection, request, (), "system", request.reason)
-            order = orders.row(connection, request.order_id)
-            totals = _left(connection, order)
+            rows = orders.rows(connection, request.order_id)
+            totals = _left(connection, rows)
             if totals.open:
                 return totals
             cases.end_all(connection, request.order_id, request.known_cases, request.at)
             events.move_all(
-                connection, "order", request.outcome, [order], order.id, request.at,
+                connection, "order", request.outcome, [rows.order], request.order_id, request.at,
                 changes={"reason": request.reason, "updated_at": request.at},
                 reason=request.reason,
             )  # fmt: skip
@@ -229,22 +226,22 @@ class Progress:
         return self._c.db.once(request.key, m.LinesLeft, step)
 
 
-def _left(connection: Connection, order: Row[Any]) -> m.LinesLeft:
-    lines = orders.line_rows(connection, order.id)
-    total = orders.totals(lines)
+def _left(connection: Connection, found: orders.Rows) -> m.LinesLeft:
+    total = orders.totals(found.lines)
     return m.LinesLeft(
         open=total["open"] + total["backordered"],
         shipped=total["shipped"],
         cancelled=total["cancelled"],
         in_work=total["allocated"] + total["released"],
-        overcaptured_minor=_overcaptured(connection, order, lines),
+        overcaptured_minor=_overcaptured(connection, found),
     )
 
 
-def _overcaptured(connection: Connection, order: Row[Any], lines: Sequence[Row[Any]]) -> int:
+def _overcaptured(connection: Connection, found: orders.Rows) -> int:
     """What was captured over what the order owes now, less what was refunded."""
-    paid = orders.payment(connection, order.id)
+    paid = orders.payment(connection, found.order.id)
     if paid is None or not paid.captured_minor:
         return 0
-    due = amount_due(Order.model_validate_json(order.body), {r.line_id: r.cancelled for r in lines})
+    cancelled = {line.line_id: line.cancelled for line in found.lines}
+    due = amount_due(Order.model_validate_json(found.order.body), cancelled)
     return max(0, int(paid.captured_minor) - int(paid.refunded_minor) - due)

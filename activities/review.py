@@ -13,7 +13,7 @@ from activities.contracts import Activity, m
 from activities.facts import order_facts
 from domain.cases import CaseAction, ExceptionCase, Hold, HoldReason
 from domain.decision import ExceptionOutcome, ExceptionSnapshot
-from store import cases, decisions, events
+from store import cases, decisions, events, orders
 
 APPROVALS = (CaseAction.APPROVE, CaseAction.REJECT)
 
@@ -64,9 +64,10 @@ class Review:
         """Open a case with owner, windows and actions as the exception policy says."""
 
         def step(connection: Connection) -> m.OpenedCase:
+            rows = orders.rows(connection, request.order_id)
             snapshot = ExceptionSnapshot(
                 now=request.at,
-                order=order_facts(connection, request.order_id, self._c.network, open_only=False),
+                order=order_facts(connection, rows, self._c.network, open_only=False),
                 kind=request.kind,
                 node=request.node,
                 carrier=request.carrier,

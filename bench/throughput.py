@@ -43,9 +43,9 @@ from worker import STORE_THREADS
 from workflows.attributes import REGISTERED
 from workflows.plugin import meshline_plugin
 
-ROUNDS = 4  # even: each side is first as often as the other
-ORDERS = 200  # a round and side
-IN_FLIGHT = 100  # enough that the machine is busy and never waits for the facts
+ROUNDS = 2  # even: each side is first as often as the other
+ORDERS = 400  # a round and side
+IN_FLIGHT = 200  # enough that the machine is busy and never waits for the facts
 SAMPLE = 10  # histories
 LATER = 2.0  # seconds until the next fact: a parcel is packed long after its step has ended
 AFTER = {"created": Fact.PACKED, "bought": Fact.SHIPPED, "confirmed": Fact.DELIVERED}
@@ -173,7 +173,7 @@ async def race() -> AsyncIterator[Race]:
         )  # fmt: skip
         stack.push_async_callback(server.shutdown)
         address = server.client.service_client.config.target_host
-        client = await Client.connect(address, plugins=[meshline_plugin(("workflows", "bench"))])
+        client = await Client.connect(address, plugins=[meshline_plugin()])
         bed = await stack.enter_async_context(made_bed(client, folder, rate=1.0, network=network()))
         bed.stock("TENT", dc_central=100_000)
         bed.stock("LAMP", dc_central=100_000)

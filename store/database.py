@@ -59,9 +59,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A consistent view, without the write lock."""
         with self.engine.connect() as connection:
-            connection = connection.execution_options(read_only=True)
-            yield connection
-            connection.rollback()
+            yield connection.execution_options(read_only=True)  # closing it rolls back
 
     def once(self, key: str, kind: type[Answer], step: Callable[[Connection], Answer]) -> Answer:
         """Run a step under a key in one transaction; a repeat returns the recorded answer."""

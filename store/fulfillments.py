@@ -26,6 +26,16 @@ _QUANTITY_OF = {
 
 
 _ROW = select(t.fulfillments).where(t.fulfillments.c.id == bindparam("of"))
+_WITH_ORDER = (
+    select(
+        t.fulfillments, t.orders.c.number.label("order_number"),
+        t.orders.c.external_id.label("order_external_id"), t.orders.c.address_ref,
+        t.addresses.c.sealed,
+    )
+    .join_from(t.fulfillments, t.orders, t.orders.c.id == t.fulfillments.c.order_id)
+    .outerjoin(t.addresses, t.addresses.c.ref == t.orders.c.address_ref)
+    .where(t.fulfillments.c.id == bindparam("of"))
+)  # fmt: skip
 _SHIPMENTS = (
     select(t.shipments)
     .where(t.shipments.c.fulfillment_id == bindparam("of"))
@@ -145,7 +155,23 @@ def get(connection: Connection, fulfillment_id: str) -> Row[Any]:
     Raises:
         LookupError: there is none of that ID.
     """
-    found = connection.execute(_ROW, {"of": fulfillment_id}).first()
+    return _one(connection, _ROW, fulfillment_id)
+
+
+def get_with_order(connection: Connection, fulfillment_id: str) -> Row[Any]:
+    """A fulfillment order's row with what vendors are told of its order.
+
+    Besides its own columns: ``order_number``, ``order_external_id``, ``address_ref`` and the
+    ``sealed`` address (Vault.unseal).
+
+    Raises:
+        LookupError: there is none of that ID.
+    """
+    return _one(connection, _WITH_ORDER, fulfillment_id)
+
+
+def _one(connection: Connection, statement: Select[Any], fulfillment_id: str) -> Row[Any]:
+    found = connection.execute(statement, {"of": fulfillment_id}).first()
     if found is None:
         raise LookupError(f"fulfillment order {fulfillment_id!r} does not exist")
     return found

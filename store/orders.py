@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,23 @@ def row(connection: Connection, order_id: str) -> Row[Any]:
     if found is None:
         raise LookupError(f"order {order_id!r} does not exist")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """An order and its lines as they are stored."""
+
+    order: Row[Any]
+    lines: list[Row[Any]]
+
+
+def rows(connection: Connection, order_id: str) -> Rows:
+    """The order with its lines.
+
+    Raises:
+        LookupError: there is none of that ID.
+    """
+    return Rows(row(connection, order_id), line_rows(connection, order_id))
 
 
 def find(connection: Connection, text: str) -> str | None:

@@ -67,7 +67,14 @@ class Vault:
         Raises:
             LookupError: it was erased, or the key is another one.
         """
-        sealed = connection.execute(_SEALED, {"of": ref}).scalar()
+        return self.unseal(connection.execute(_SEALED, {"of": ref}).scalar(), ref)
+
+    def unseal(self, sealed: str | None, ref: str) -> Address:
+        """The address in a sealed text, where the caller has read it.
+
+        Raises:
+            LookupError: it was erased, or the key is another one.
+        """
         if sealed is None:
             raise LookupError(f"address {ref!r} does not exist or was erased")
         try:

@@ -46,7 +46,7 @@ async def temporal() -> AsyncIterator[str]:
 @pytest_asyncio.fixture
 async def bed(temporal: str, tmp_path: Path) -> AsyncIterator[Bed]:
     """A bed of its own; what a test leaves running is ended, so that no other one sees it."""
-    client = await Client.connect(temporal, plugins=[meshline_plugin(trusted=())])
+    client = await Client.connect(temporal, plugins=[meshline_plugin(sandboxed=True)])
     async with made_bed(client, tmp_path) as made:
         yield made
         async for left in client.list_workflows("ExecutionStatus = 'Running'"):

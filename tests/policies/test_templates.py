@@ -165,6 +165,18 @@ def test_nothing_to_ship_and_nothing_in_stock_are_said(library: Library) -> None
     assert "holds none of the open lines" in out.outcome.because
 
 
+def test_no_rule_is_asked_about_a_node_that_holds_nothing(library: Library) -> None:
+    facts = {"nodes": {"dc_west": {"stock": {"sku_1": 0}, "used_percent": 99}}}
+    outcome = library.decide(sample("route", facts)).outcome
+    assert isinstance(outcome, RouteOutcome)
+    west = [c for c in outcome.candidates if c.node == "dc_west"]
+    assert west
+    for candidate in west:
+        assert not candidate.kept
+        assert candidate.cost_minor > 0  # what it would have cost is recorded all the same
+        assert [h.policy for h in candidate.hits] == ["meshline"]
+
+
 def test_a_snapshot_that_is_too_large_is_refused(library: Library) -> None:
     lines: dict[str, dict[str, int]] = {f"line_{i}": {} for i in range(501)}
     with pytest.raises(InvalidInput, match="at most 500"):

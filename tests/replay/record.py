@@ -53,7 +53,7 @@ async def record() -> None:
     HISTORIES.mkdir(exist_ok=True)
     async with server() as address:
         for name, scenario in SCENARIOS.items():
-            client = await Client.connect(address, plugins=[meshline_plugin(trusted=())])
+            client = await Client.connect(address, plugins=[meshline_plugin(sandboxed=True)])
             with tempfile.TemporaryDirectory() as folder:
                 async with made_bed(client, Path(folder)) as bed:
                     handle = await scenario(bed)

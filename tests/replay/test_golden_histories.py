@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from activities.contracts import Activity
 from bench.budget import LIMITS, count
 from tests.replay.scenarios import SCENARIOS
-from workflows.order import OrderWorkflow
 from workflows.plugin import WORKFLOWS, meshline_plugin
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -33,9 +31,11 @@ def test_every_scenario_has_a_history() -> None:
     assert {p.stem for p in HISTORIES.glob("*.json")} == set(SCENARIOS)
 
 
+@pytest.mark.parametrize("sandboxed", [True, False])
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
-async def test_golden_history_replays(name: str) -> None:
-    replayer = Replayer(workflows=WORKFLOWS, plugins=[meshline_plugin(trusted=())])
+async def test_golden_history_replays(name: str, sandboxed: bool) -> None:
+    """In the sandbox, as tests run, and without it, as the product does."""
+    replayer = Replayer(workflows=WORKFLOWS, plugins=[meshline_plugin(sandboxed=sandboxed)])
     result = await replayer.replay_workflow(golden(name), raise_on_replay_failure=False)
     assert result.replay_failure is None, f"{HINT}\n{result.replay_failure}"
 
@@ -43,11 +43,7 @@ async def test_golden_history_replays(name: str) -> None:
 async def test_an_unsafe_edit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reservation before the plan would be a change that running orders cannot follow."""
     monkeypatch.setattr(Activity, "PLAN", "plan_differently")
-    replayer = Replayer(
-        workflows=[OrderWorkflow],
-        data_converter=pydantic_data_converter,
-        workflow_runner=UnsandboxedWorkflowRunner(),
-    )
+    replayer = Replayer(workflows=WORKFLOWS, plugins=[meshline_plugin()])
     with pytest.raises(NondeterminismError):
         await replayer.replay_workflow(golden("happy"))
 

@@ -12,8 +12,9 @@ from sqlalchemy import delete, select, update
 from domain import messages as m
 from domain import states
 from domain.base import InvalidInput
+from domain.cases import ExceptionCase, Hold, HoldReason
 from domain.order import Address
-from store import events, inventory, orders
+from store import cases, events, inventory, orders
 from store import tables as t
 from store.audit import AuditLog
 from store.database import Database
@@ -159,3 +160,33 @@ def test_every_state_is_reached_and_every_event_is_known() -> None:
 def test_an_illegal_transition_names_what_it_needed() -> None:
     with pytest.raises(states.IllegalTransition, match="needs status in"):
         states.apply("order", "complete", {"status": "rejected"})
+
+
+def test_transitions_that_follow_each_other_are_one_update_and_an_event_each(
+    db: Database,
+) -> None:
+    hold = Hold(
+        id="h", order_id="o", reason=HoldReason.MANUAL, owner="fulfillment_ops", because="x",
+        deadline=NOW,
+    )  # fmt: skip
+    case = ExceptionCase(
+        id="c", order_id="o", kind="late", owner="finance", deadline=NOW, exception_class="soft",
+        actions=(), because="x",
+    )  # fmt: skip
+    with db.write() as connection:
+        cases.open_hold(connection, hold, NOW)
+        cases.open_case(connection, case, NOW)
+    with db.write() as connection:
+        rows = cases.live(connection, "o")
+        names = ("acknowledge", "escalate", "resolve")
+        events.move_all(connection, "exception", names, rows, "o", NOW, user="u")
+    with pytest.raises(states.IllegalTransition), db.write() as connection:
+        held = cases.live_holds(connection, "o")
+        events.move_all(connection, "hold", ("release", "expire"), held, "o", NOW)
+    with db.read() as connection:
+        assert cases.case_row(connection, "c").status == "resolved"
+        assert len(cases.live_holds(connection, "o")) == 1
+        told = [e["type"] for e in events.history(connection, "o")]
+    assert told[2:] == [
+        states.event_type(f"exception.{done}") for done in ("acknowledged", "escalated", "resolved")
+    ]

@@ -32,7 +32,7 @@ async def slow_bed(tmp_path: Path) -> AsyncIterator[Bed]:
     env = await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=temporal_command(),
         dev_server_extra_args=extra,
-        plugins=[meshline_plugin(trusted=())],
+        plugins=[meshline_plugin(sandboxed=True)],
     )
     async with env, made_bed(env.client, tmp_path, rate=1.0) as bed:
         yield bed
