@@ -1,5 +1,7 @@
 """Record the golden histories anew: `make goldens`, after a change that replays differently.
 
+New scenarios alone: `python -m tests.replay.record NAME…`; the others keep what older code wrote.
+
 Say in the commit why old orders may be left behind, or guard the change by workflow.patched.
 """
 
@@ -7,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -48,15 +51,15 @@ def _impersonal(value: Any) -> Any:
     return {k: own[k] if k in own else _impersonal(v) for k, v in value.items()}
 
 
-async def record() -> None:
-    """Play every scenario and keep its history."""
+async def record(names: Sequence[str]) -> None:
+    """Play scenarios and keep their histories."""
     HISTORIES.mkdir(exist_ok=True)
     async with server() as address:
-        for name, scenario in SCENARIOS.items():
+        for name in names:
             client = await Client.connect(address, plugins=[meshline_plugin(sandboxed=True)])
             with tempfile.TemporaryDirectory() as folder:
                 async with made_bed(client, Path(folder)) as bed:
-                    handle = await scenario(bed)
+                    handle = await SCENARIOS[name](bed)
                     await handle.result()
                     history = await handle.fetch_history()
             body = {"id": handle.id, "history": _impersonal(json.loads(history.to_json()))}
@@ -65,4 +68,4 @@ async def record() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(record())
+    asyncio.run(record(sys.argv[1:] or list(SCENARIOS)))
