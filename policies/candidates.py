@@ -93,6 +93,11 @@ class Market:
         pricer = self.pricer
         offers: list[Offer] = []
         priced: list[tuple[Offer, int, int]] = []
+        holding = {
+            n
+            for n, node in enumerate(pricer.nodes)
+            if any(node.stock.get(x.sku, 0) > 0 for x in pricer.lines)
+        }
         for n, s in sorted({*pricer.lanes, *pricer.refused}):
             offer = Offer(pricer.nodes[n].id, pricer.services[s].id)
             offers.append(offer)
@@ -105,18 +110,13 @@ class Market:
             else:
                 offer.lane = lane
                 offer.cost = shipping + pricer.handling(n, pricer.whole)
-                priced.append((offer, shipping, s))
+                if n in holding:
+                    priced.append((offer, shipping, s))
+                else:
+                    offer.rejected.append(_unfit(f"{offer.node} holds none of the open lines"))
         cheapest = min((offer.cost for offer, _, _ in priced), default=0)
-        holding = {
-            node.id
-            for node in pricer.nodes
-            if any(node.stock.get(x.sku, 0) > 0 for x in pricer.lines)
-        }
         for offer, shipping, s in priced:
-            if offer.node in holding:
-                self._describe(offer, shipping, s, cheapest)
-            else:
-                offer.rejected.append(_unfit(f"{offer.node} holds none of the open lines"))
+            self._describe(offer, shipping, s, cheapest)
         return offers
 
     def _describe(self, offer: Offer, shipping: int, s: int, cheapest: int) -> None:

@@ -177,6 +177,26 @@ def test_no_rule_is_asked_about_a_node_that_holds_nothing(library: Library) -> N
         assert [h.policy for h in candidate.hits] == ["meshline"]
 
 
+@pytest.mark.parametrize(
+    "name", ["cost_priority", "eta_priority", "promotion_protect", "hybrid_routing"]
+)
+def test_a_node_that_holds_nothing_changes_no_decision(name: str) -> None:
+    library = Library.load(TEMPLATES, {"route": [name]})
+    near = ("dc_east", "tpl_south")
+    # so heavy that unpaid express is within the limit of eta_priority, but would not be
+    # against the near node's ground
+    line = {"line_1": {"quantity": 1, "weight_mg": 4_500_000}}
+    order = {"promise_by": "2026-03-20T00:00:00Z", "lines": line}
+    empty = {node: {"stock": {"sku_1": 0}, "order_cost_minor": 0} for node in near}
+    gone = library.decide(sample("route", {"order": order, "without": list(near)})).outcome
+    held = library.decide(sample("route", {"order": order, "nodes": empty})).outcome
+    assert isinstance(gone, RouteOutcome)
+    assert isinstance(held, RouteOutcome)
+    assert gone.plans
+    assert held.plans == gone.plans
+    assert [c for c in held.candidates if c.node not in near] == list(gone.candidates)
+
+
 def test_a_snapshot_that_is_too_large_is_refused(library: Library) -> None:
     lines: dict[str, dict[str, int]] = {f"line_{i}": {} for i in range(501)}
     with pytest.raises(InvalidInput, match="at most 500"):
