@@ -18,12 +18,19 @@ Handle = WorkflowHandle[Any, Any]
 CANCEL = m.CancelOrder(user="casey", reason="changed their mind")
 
 
+async def started(
+    bed: Bed, name: str, *lines: tuple[str, int], **fields: Any
+) -> tuple[Handle, str]:
+    """An order of these lines, one tent where none are given: its handle and ID."""
+    incoming = bed.order(name, lines or [("TENT", 1)], **fields)
+    return await bed.start(incoming), incoming.order.id
+
+
 async def happy(bed: Bed) -> Handle:
     """Accepted to delivered: submit, label, confirm, capture."""
     bed.stock("TENT", dc_central=5)
-    incoming = bed.order("happy", [("TENT", 2)])
-    handle = await bed.start(incoming)
-    await bed.ship(incoming.order.id)
+    handle, order = await started(bed, "happy", ("TENT", 2))
+    await bed.ship(order)
     return handle
 
 
@@ -31,20 +38,18 @@ async def split(bed: Bed) -> Handle:
     """Two nodes, two parcels."""
     bed.stock("TENT", dc_central=1)
     bed.stock("LAMP", dc_east=1)
-    incoming = bed.order("split", [("TENT", 1), ("LAMP", 1)])
-    handle = await bed.start(incoming)
-    await bed.ship(incoming.order.id, 2)
+    handle, order = await started(bed, "split", ("TENT", 1), ("LAMP", 1))
+    await bed.ship(order, 2)
     return handle
 
 
 async def review(bed: Bed) -> Handle:
     """A dear order that finance approves, and that is cancelled then."""
     bed.stock("TENT", dc_central=500)
-    incoming = bed.order("review", [("TENT", 400)])
-    handle = await bed.start(incoming)
-    case = await bed.case(incoming.order.id, "cost_approval")
+    handle, order = await started(bed, "review", ("TENT", 400))
+    case = await bed.case(order, "cost_approval")
     await bed.decide(case, CaseAction.APPROVE, "dana")
-    await bed.fulfilling(incoming.order.id)
+    await bed.fulfilling(order)
     await handle.execute_update("cancel", CANCEL)
     return handle
 
@@ -52,13 +57,12 @@ async def review(bed: Bed) -> Handle:
 async def short_pick(bed: Bed) -> Handle:
     """One unit is missing and comes from another node."""
     bed.stock("TENT", dc_central=5, dc_east=5)
-    incoming = bed.order("short", [("TENT", 3)])
-    handle = await bed.start(incoming)
-    (first,) = await bed.fulfilling(incoming.order.id)
+    handle, order = await started(bed, "short", ("TENT", 3))
+    (first,) = await bed.fulfilling(order)
     short = [Quantity(line_id="1", sku="TENT", quantity=1)]
     await bed.tell(first.id, Fact.PICK_SHORT, short=short)
-    await bed.fulfilling(incoming.order.id, 2)
-    await bed.ship(incoming.order.id, 2)
+    await bed.fulfilling(order, 2)
+    await bed.ship(order, 2)
     return handle
 
 
@@ -66,18 +70,16 @@ async def outage(bed: Bed) -> Handle:
     """Two carriers are down: the third ships."""
     bed.stock("TENT", dc_central=5)
     bed.easypost.down = {"USPS", "UPS"}
-    incoming = bed.order("outage", [("TENT", 1)])
-    handle = await bed.start(incoming)
-    await bed.ship(incoming.order.id)
+    handle, order = await started(bed, "outage")
+    await bed.ship(order)
     return handle
 
 
 async def cancel_on_hold(bed: Bed) -> Handle:
     """Cancelled before it was accepted."""
     bed.stock("TENT", dc_central=5)
-    incoming = bed.order("hold", [("TENT", 1)], risk="high")
-    handle = await bed.start(incoming)
-    await bed.until(lambda: bed.rows(t.holds, incoming.order.id))
+    handle, order = await started(bed, "hold", risk="high")
+    await bed.until(lambda: bed.rows(t.holds, order))
     await handle.execute_update("cancel", CANCEL)
     return handle
 
@@ -85,9 +87,8 @@ async def cancel_on_hold(bed: Bed) -> Handle:
 async def cancel_out_of_stock(bed: Bed) -> Handle:
     """Cancelled after a plan found nothing to reserve."""
     bed.stock("TENT", dc_central=1)
-    incoming = bed.order("nothing", [("TENT", 2)])
-    handle = await bed.start(incoming)
-    await bed.until(lambda: bed.rows(t.holds, incoming.order.id))
+    handle, order = await started(bed, "nothing", ("TENT", 2))
+    await bed.until(lambda: bed.rows(t.holds, order))
     await handle.execute_update("cancel", CANCEL)
     return handle
 
@@ -95,9 +96,8 @@ async def cancel_out_of_stock(bed: Bed) -> Handle:
 async def cancel_on_approval(bed: Bed) -> Handle:
     """Cancelled while its stock is reserved and finance has not answered."""
     bed.stock("TENT", dc_central=500)
-    incoming = bed.order("unapproved", [("TENT", 400)])
-    handle = await bed.start(incoming)
-    await bed.case(incoming.order.id, "cost_approval")
+    handle, order = await started(bed, "unapproved", ("TENT", 400))
+    await bed.case(order, "cost_approval")
     await handle.execute_update("cancel", CANCEL)
     return handle
 
@@ -106,9 +106,8 @@ async def cancel_during_submit(bed: Bed) -> Handle:
     """Cancelled while nobody knows whether the node has it."""
     bed.stock("TENT", dc_central=5)
     bed.tryton.fail("submit", *[e.Ambiguous("tryton", "dropped")] * 2)
-    incoming = bed.order("unknown", [("TENT", 1)])
-    handle = await bed.start(incoming)
-    await bed.until(lambda: bed.fulfillments(incoming.order.id))
+    handle, order = await started(bed, "unknown")
+    await bed.until(lambda: bed.fulfillments(order))
     await handle.execute_update("cancel", CANCEL)
     return handle
 
@@ -116,9 +115,8 @@ async def cancel_during_submit(bed: Bed) -> Handle:
 async def cancel_after_release(bed: Bed) -> Handle:
     """Cancelled while the node works on it."""
     bed.stock("TENT", dc_central=5)
-    incoming = bed.order("released", [("TENT", 1)])
-    handle = await bed.start(incoming)
-    await bed.fulfilling(incoming.order.id)
+    handle, order = await started(bed, "released")
+    await bed.fulfilling(order)
     await handle.execute_update("cancel", CANCEL)
     return handle
 
@@ -126,9 +124,8 @@ async def cancel_after_release(bed: Bed) -> Handle:
 async def cancel_after_pick(bed: Bed) -> Handle:
     """Cancelled with the units in the picker's hands."""
     bed.stock("TENT", dc_central=5)
-    incoming = bed.order("picked", [("TENT", 1)])
-    handle = await bed.start(incoming)
-    (row,) = await bed.fulfilling(incoming.order.id)
+    handle, order = await started(bed, "picked")
+    (row,) = await bed.fulfilling(order)
     await bed.tell(row.id, Fact.PICK_STARTED, Fact.PICKED)
     await handle.execute_update("cancel", CANCEL)
     return handle
@@ -137,11 +134,10 @@ async def cancel_after_pick(bed: Bed) -> Handle:
 async def cancel_after_label(bed: Bed) -> Handle:
     """Cancelled with a label bought: void, take back, give back."""
     bed.stock("TENT", dc_central=5)
-    incoming = bed.order("labelled", [("TENT", 1)])
-    handle = await bed.start(incoming)
-    (row,) = await bed.fulfilling(incoming.order.id)
+    handle, order = await started(bed, "labelled")
+    (row,) = await bed.fulfilling(order)
     await bed.tell(row.id, Fact.PACKED)
-    await bed.until(lambda: bed.rows(t.shipments, incoming.order.id))
+    await bed.until(lambda: bed.rows(t.shipments, order))
     await handle.execute_update("cancel", CANCEL)
     return handle
 
@@ -150,11 +146,10 @@ async def cancel_too_late(bed: Bed) -> Handle:
     """The node does not let go of it any more: it goes on to the door."""
     bed.stock("TENT", dc_central=5)
     bed.tryton.refuse_cancel = True
-    incoming = bed.order("late", [("TENT", 1)])
-    handle = await bed.start(incoming)
-    (row,) = await bed.fulfilling(incoming.order.id)
+    handle, order = await started(bed, "late")
+    (row,) = await bed.fulfilling(order)
     await handle.execute_update("cancel", CANCEL)
-    await bed.case(incoming.order.id, "compensation_refused")
+    await bed.case(order, "compensation_refused")
     await bed.tell(row.id, Fact.PACKED, Fact.SHIPPED, Fact.DELIVERED)
     return handle
 
@@ -163,9 +158,7 @@ async def cancel_of_a_line(bed: Bed) -> Handle:
     """One line is cancelled after release, the other is planned again and ships."""
     bed.stock("TENT", dc_central=5)
     bed.stock("LAMP", dc_central=5)
-    incoming = bed.order("line", [("TENT", 1), ("LAMP", 1)])
-    order = incoming.order.id
-    handle = await bed.start(incoming)
+    handle, order = await started(bed, "line", ("TENT", 1), ("LAMP", 1))
     (first,) = await bed.fulfilling(order)
     await handle.execute_update("cancel", m.CancelOrder(user="casey", lines=("1",)))
     await bed.until(lambda: [r for r in bed.fulfillments(order, "in_progress") if r.id != first.id])
