@@ -10,6 +10,8 @@ from typing import Any
 import structlog
 from temporalio import activity, workflow
 
+from activities.telemetry import forward_core_logs
+
 
 def configure_logs(process: str) -> None:
     """JSON to stderr; MESHLINE_LOG sets the level (default WARNING for others' libraries)."""
@@ -37,6 +39,7 @@ def configure_logs(process: str) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    forward_core_logs()
 
 
 def _where(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 
 from tests.bed import made_bed
-from tests.replay.record import server
 from tests.replay.scenarios import SCENARIOS
+from tests.server import dev_server
 from workflows.plugin import meshline_plugin
 
 LIMITS = {"happy": {"actions": 18, "events": 40}}
@@ -63,7 +63,7 @@ def count(history: WorkflowHistory) -> dict[str, int]:
 async def measure() -> dict[str, dict[str, int]]:
     """Every scenario, one after the other on one server."""
     found: dict[str, dict[str, int]] = {}
-    async with server() as address:
+    async with dev_server() as address:
         for name, scenario in SCENARIOS.items():
             client = await Client.connect(address, plugins=[meshline_plugin()])
             with tempfile.TemporaryDirectory() as folder:

@@ -27,7 +27,6 @@ from rich.progress import track
 from sqlalchemy import Engine, event, select
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.contracts import MAIN_QUEUE, m
@@ -38,9 +37,8 @@ from domain.fulfillment import Fact, Tracking
 from domain.network import Network
 from store import tables as t
 from tests.bed import Bed, example_network, made_bed
-from tests.conftest import temporal_command
+from tests.server import dev_server
 from worker import STORE_THREADS
-from workflows.attributes import REGISTERED
 from workflows.plugin import meshline_plugin
 
 ROUNDS = 2  # even: each side is first as often as the other
@@ -163,16 +161,9 @@ def network() -> Network:
 @asynccontextmanager
 async def race() -> AsyncIterator[Race]:
     """A server, both workers, stock for everybody."""
-    extra = [x for n, k in REGISTERED.items() for x in ("--search-attribute", f"{n}={k}")]
-    extra += ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"]
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = await WorkflowEnvironment.start_local(
-            dev_server_existing_path=temporal_command(), dev_server_extra_args=extra,
-            dev_server_database_filename=str(folder / "temporal.db"),
-        )  # fmt: skip
-        stack.push_async_callback(server.shutdown)
-        address = server.client.service_client.config.target_host
+        address = await stack.enter_async_context(dev_server(folder / "temporal.db"))
         client = await Client.connect(address, plugins=[meshline_plugin()])
         bed = await stack.enter_async_context(made_bed(client, folder, rate=1.0, network=network()))
         bed.stock("TENT", dc_central=100_000)

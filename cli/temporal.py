@@ -11,6 +11,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from activities.settings import Settings
+from activities.telemetry import forward_core_logs
 from cli.session import FAILED, Session, refuse
 
 
@@ -59,6 +60,7 @@ async def _send(client: Client, ask: Ask) -> Said:
 
 async def connected(settings: Settings) -> Client:
     """Connected to Temporal; ends the verb when it is not there."""
+    forward_core_logs()
     try:
         # The converter is all of the plugin that a client uses; the plugin itself imports the
         # workflows and the worker.

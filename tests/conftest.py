@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,35 +9,17 @@ from pathlib import Path
 import pytest_asyncio
 from temporalio.client import Client
 from temporalio.service import RPCError
-from temporalio.testing import WorkflowEnvironment
 
 from tests.bed import Bed, made_bed
-from workflows.attributes import REGISTERED
+from tests.server import dev_server
 from workflows.plugin import meshline_plugin
-
-
-def temporal_command() -> str:
-    """The official CLI of MESHLINE_TEMPORAL_CLI, else the one of our environment."""
-    beside = Path(sys.executable).parent / "temporal"
-    return (
-        os.environ.get("MESHLINE_TEMPORAL_CLI")
-        or (str(beside) if beside.exists() else "")
-        or shutil.which("temporal")
-        or ""
-    )
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def temporal() -> AsyncIterator[str]:
-    """Address of a real development server, in memory, ended with the session."""
-    extra = [x for n, k in REGISTERED.items() for x in ("--search-attribute", f"{n}={k}")]
-    env = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=temporal_command(), dev_server_extra_args=extra
-    )
-    try:
-        yield env.client.service_client.config.target_host
-    finally:
-        await env.shutdown()
+    """Address of a real development server, ended with the session."""
+    async with dev_server() as address:
+        yield address
 
 
 @pytest_asyncio.fixture

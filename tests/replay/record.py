@@ -11,34 +11,18 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.testing import WorkflowEnvironment
 
 from tests.bed import made_bed
-from tests.conftest import temporal_command
 from tests.replay.scenarios import SCENARIOS
-from workflows.attributes import REGISTERED
+from tests.server import dev_server
 from workflows.plugin import meshline_plugin
 
 HISTORIES = Path(__file__).parent / "histories"
-
-
-@asynccontextmanager
-async def server() -> AsyncIterator[str]:
-    """A development server of our own, ended afterwards."""
-    extra = [x for n, k in REGISTERED.items() for x in ("--search-attribute", f"{n}={k}")]
-    env = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=temporal_command(), dev_server_extra_args=extra
-    )
-    try:
-        yield env.client.service_client.config.target_host
-    finally:
-        await env.shutdown()
 
 
 def _impersonal(value: Any) -> Any:
@@ -54,7 +38,7 @@ def _impersonal(value: Any) -> Any:
 async def record(names: Sequence[str]) -> None:
     """Play scenarios and keep their histories."""
     HISTORIES.mkdir(exist_ok=True)
-    async with server() as address:
+    async with dev_server() as address:
         for name in names:
             client = await Client.connect(address, plugins=[meshline_plugin(sandboxed=True)])
             with tempfile.TemporaryDirectory() as folder:

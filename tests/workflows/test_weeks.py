@@ -19,19 +19,17 @@ from domain.cases import CaseAction
 from domain.fulfillment import Fact
 from store import tables as t
 from tests.bed import Bed, made_bed
-from tests.conftest import temporal_command
-from workflows.attributes import REGISTERED
+from tests.server import server_arguments, temporal_command
 from workflows.plugin import meshline_plugin
 
 
 @pytest_asyncio.fixture
 async def slow_bed(tmp_path: Path) -> AsyncIterator[Bed]:
     """A bed whose clock runs like ours, on a server that skips."""
-    extra = [x for n, k in REGISTERED.items() for x in ("--search-attribute", f"{n}={k}")]
-    extra += ["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"]
+    skipping = ["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"]
     env = await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=temporal_command(),
-        dev_server_extra_args=extra,
+        dev_server_extra_args=[*server_arguments(), *skipping],
         plugins=[meshline_plugin(sandboxed=True)],
     )
     async with env, made_bed(env.client, tmp_path, rate=1.0) as bed:
