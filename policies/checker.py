@@ -18,6 +18,7 @@ from policies.compiled import (
 from policies.expressions import Expression, Kind, Language, Value, WrongExpression
 from policies.facts import LINE_FIELDS
 from policies.language import Answer, Document, Rule, Step, named
+from policies.oracle import difference
 from policies.points import POINTS, PointSpec, Verb
 from policies.source import Path, Source
 
@@ -226,11 +227,15 @@ class _Checker:
 
     def _expression(self, path: Path, scope: str, text: str, wanted: Any) -> Expression | None:
         try:
-            return self.language(scope).compile(text, wanted)
+            expression = self.language(scope).compile(text, wanted)
         except WrongExpression as wrong:
             where = self.source.where_in(path, text, wrong.offset)
             self.refuse(path, wrong.reason, wrong.hint, where)
             return None
+        found = difference(expression)
+        if found:
+            self.refuse(path, found[:300], "This is a defect of Meshline's: please report it")
+        return expression
 
     def _sentence(self, path: Path, scope: str, text: str) -> Sentence:
         variables = self.language(scope).variables

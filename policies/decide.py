@@ -46,11 +46,15 @@ def point_of(snapshot: Snapshot) -> Point:
     return _POINT_OF[type(snapshot)]
 
 
-def decide(policies: Sequence[Policy], snapshot: Snapshot, *, seen: Seen | None = None) -> Decision:
+def decide(
+    policies: Sequence[Policy], snapshot: Snapshot, *, seen: Seen | None = None,
+    by_engine: bool = False,
+) -> Decision:  # fmt: skip
     """Decide by these policies, in their order.
 
     Args:
         seen: collects which rules hit and missed, for a document's own tests.
+        by_engine: let the engine evaluate, slowly: the oracle of the compiled expressions.
 
     Raises:
         InvalidInput: the snapshot is larger than a decision may look at.
@@ -58,11 +62,11 @@ def decide(policies: Sequence[Policy], snapshot: Snapshot, *, seen: Seen | None 
     _check_size(snapshot)
     point = point_of(snapshot)
     if isinstance(snapshot, RouteSnapshot):
-        routing = Routing(policies, snapshot, seen)
+        routing = Routing(policies, snapshot, seen, by_engine=by_engine)
         outcome: Outcome = routing.decide()
         runs, hits = routing.runs, routing.hits
     else:
-        runs = [Run(policy, seen) for policy in policies]
+        runs = [Run(policy, seen, by_engine) for policy in policies]
         hits = []
         outcome = _hold(runs, snapshot, hits) if point == "hold" else _answer(runs, snapshot, hits)
     return Decision(

@@ -55,6 +55,7 @@ class Run:
 
     policy: Policy
     seen: Seen | None = None
+    by_engine: bool = False
     errors: dict[str, None] = field(default_factory=dict)
     _asked: dict[tuple[CompiledRule, Subject], Said | RuleHit | None] = field(default_factory=dict)
 
@@ -122,12 +123,11 @@ class Run:
 
     def _work_out(self, expression: Expression, subject: Subject) -> bool | int:
         params, spaces = self.policy.params, subject.spaces
-        return expression.evaluate(
-            [
-                params[leaf] if space == "params" else spaces[space][leaf]
-                for space, leaf in expression.reads
-            ]
-        )
+        facts = [
+            params[leaf] if space == "params" else spaces[space][leaf]
+            for space, leaf in expression.reads
+        ]
+        return expression.by_engine(facts) if self.by_engine else expression.evaluate(facts)
 
     def value(self, subject: Subject, name: str) -> Any:
         """A fact or param by its dotted name."""

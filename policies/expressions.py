@@ -1,36 +1,34 @@
 """One expression: checked when a document is loaded, evaluated when a decision is made.
 
-This is the only module that knows the engine. ``Expression.evaluate`` may later be replaced
-by a compiled function; the engine then stays its oracle.
+This is the only module that knows the engine. It parses and checks; a compiled function
+evaluates (translate.py), and the engine stays its oracle: when a document is loaded, on a
+sample of live decisions (decide.py), in the tests.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 from cel_expr_python import cel
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from policies.subset import read_tree
+from policies.translate import Fault, translate
+from policies.tree import Tree
 
-ENGINE = "cel-expr-python/0.1.3 meshline/1"
+ENGINE = "cel-expr-python/0.1.3 meshline/2"
 
 Kind = Literal["int", "bool", "string", "strings", "lines"]
 Value = int | bool | str
 
-# Answers that an expression remembers. Rules mostly ask about kinds, flags and params, which
-# take few values over thousands of orders: asking the engine again costs ten times as much.
-_REMEMBERED = 256
-
 _ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _UNDEFINED = re.compile(r"undefined field '([^']*)'")
-_LINE = "meshline.Line"
-_SINGLE = frozenset(("int", "bool", "string"))
+_LINE, _LINES = "meshline.Line", "order.lines"
 
 
 class WrongExpression(Exception):  # noqa: N818 - says what is wrong with it
@@ -53,7 +51,7 @@ class Language:
     def __init__(self, variables: Mapping[str, Kind], line_fields: Mapping[str, Kind]) -> None:
         self.variables = dict(variables)
         self._line_fields = tuple(line_fields.items())
-        pool, _ = _line_message(self._line_fields)
+        pool, self._line = _line_message(self._line_fields)
         self._env = cel.NewEnv(
             pool, variables={name: _cel_type(kind) for name, kind in variables.items()}
         )
@@ -68,7 +66,8 @@ class Language:
             checked = self._env.compile(source)
         except (RuntimeError, ValueError) as error:
             raise self._explained(source, str(error)) from None
-        reading = read_tree(checked.serialize())
+        tree = Tree(checked.serialize())
+        reading = read_tree(tree)
         if reading.refused:
             offset, reason = min(reading.refused)
             raise WrongExpression(offset, reason, "See the expressions in docs/policy-guide.md")
@@ -83,8 +82,15 @@ class Language:
                 else "Use whole numbers, amounts in minor units",
             )
         names = sorted(reading.variables)
-        single = all(self.variables[name] in _SINGLE for name in names)
-        return Expression(self._env, checked, source, names, remember=single)
+        kinds = {name: self.variables[name] for name in names}
+        return Expression(translate(tree, names), partial(self._ask, checked), source, kinds)
+
+    def _ask(self, checked: Any, known: dict[str, Any]) -> Any:
+        """The engine's own value; an error is a value to it."""
+        lines = known.get(_LINES)
+        if lines is not None:
+            known[_LINES] = [self._line(**line) for line in lines]
+        return checked.eval(self._env.Activation(known)).value()
 
     def nearest(self, name: str) -> str:
         """A hint at the variable that was probably meant."""
@@ -123,43 +129,44 @@ class Expression:
     """A checked expression, a pure function of the facts that it reads.
 
     Attributes:
+        kinds: the facts that it reads with their types, in the order of ``reads``.
         reads: (space, name) of each fact, in the order in which ``evaluate`` takes them.
     """
 
-    __slots__ = ("_answer", "_checked", "_env", "_names", "reads", "source")
+    __slots__ = ("_function", "_oracle", "kinds", "reads", "source")
 
     def __init__(
-        self, env: Any, checked: Any, source: str, names: Sequence[str], *, remember: bool
-    ) -> None:
-        self._env = env
-        self._checked = checked
-        self._names = tuple(names)
+        self, function: Callable[..., Any], oracle: Callable[[dict[str, Any]], Any], source: str,
+        kinds: Mapping[str, Kind],
+    ) -> None:  # fmt: skip
+        self._function = function
+        self._oracle = oracle
         self.source = source
-        self.reads = tuple((space, leaf) for space, _, leaf in (n.partition(".") for n in names))
-        # typed: 1 and true are equal keys, and different facts
-        keep = lru_cache(maxsize=_REMEMBERED, typed=True)
-        self._answer = keep(self._ask) if remember else self._ask
+        self.kinds = dict(kinds)
+        self.reads = tuple((space, leaf) for space, _, leaf in (n.partition(".") for n in kinds))
 
-    def evaluate(self, facts: Iterable[object]) -> bool | int:
+    def evaluate(self, facts: Iterable[Any]) -> bool | int:
         """The value for these facts, one for each of ``reads``.
+
+        Raises:
+            EvaluationFailed: its value is an error, for example a division by zero.
+        """
+        try:
+            value: bool | int = self._function(*facts)
+        except Fault as fault:
+            raise EvaluationFailed(str(fault)) from None
+        return value
+
+    def by_engine(self, facts: Iterable[Any]) -> bool | int:
+        """What the engine itself says: the oracle of ``evaluate``.
 
         Raises:
             EvaluationFailed: the engine gave no value; most errors are values to it.
         """
-        return self._answer(*facts)
-
-    def _ask(self, *facts: object) -> bool | int:
-        known = self._env.Activation(dict(zip(self._names, facts, strict=True)))
-        value = self._checked.eval(known).value()
+        value = self._oracle(dict(zip(self.kinds, facts, strict=True)))
         if type(value) is bool or type(value) is int:
             return value
         raise EvaluationFailed(str(value))
-
-
-def line_messages(fields: Mapping[str, Kind], rows: list[dict[str, Value]]) -> list[Any]:
-    """Order lines in the form that ``order.lines`` has in an expression."""
-    _, message = _line_message(tuple(fields.items()))
-    return [message(**row) for row in rows]
 
 
 def _cel_type(kind: Kind) -> Any:

@@ -25,7 +25,8 @@ from domain.decision import (
     RerouteSnapshot,
     ServiceFacts,
 )
-from policies.expressions import Kind, line_messages
+from policies.expressions import EvaluationFailed, Kind
+from policies.translate import LEAST, MOST
 from sourcing import Lane, days_late
 
 NEVER = 1_000_000
@@ -36,7 +37,10 @@ Catalogue = Mapping[str, Fact]
 
 
 class Facts(dict[str, Any]):
-    """The facts of one object, each worked out when first asked for."""
+    """The facts of one object, each worked out when first asked for.
+
+    Asking raises EvaluationFailed for a number that the policy language cannot hold.
+    """
 
     def __init__(self, catalogue: Catalogue, subject: object) -> None:
         super().__init__()
@@ -44,7 +48,11 @@ class Facts(dict[str, Any]):
         self._subject = subject
 
     def __missing__(self, name: str) -> Any:
-        value = self[name] = self._catalogue[name][1](self._subject)
+        kind, work_out = self._catalogue[name]
+        value = work_out(self._subject)
+        if kind == "int" and not LEAST <= value <= MOST:
+            raise EvaluationFailed(f"OUT_OF_RANGE: {name} has more than 64 bits")
+        self[name] = value
         return value
 
 
@@ -141,8 +149,7 @@ def _promoted(s: OrderSubject) -> bool:
 
 
 def _lines(s: OrderSubject) -> list[Any]:
-    rows = [{name: getattr(x, name) for name in LINE_FIELDS} for x in s.order.lines]
-    return line_messages(LINE_FIELDS, rows)
+    return [{name: getattr(x, name) for name in LINE_FIELDS} for x in s.order.lines]
 
 
 _LINE = _plain(LineFacts, "line")

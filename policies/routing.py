@@ -19,10 +19,11 @@ class Routing:
     """One route decision. Policies take part in their order: filters combine, prices add."""
 
     def __init__(
-        self, policies: Sequence[Policy], snapshot: RouteSnapshot, seen: Seen | None = None
-    ) -> None:
+        self, policies: Sequence[Policy], snapshot: RouteSnapshot, seen: Seen | None = None,
+        *, by_engine: bool = False,
+    ) -> None:  # fmt: skip
         self.snapshot = snapshot
-        self.runs = [Run(policy, seen) for policy in policies]
+        self.runs = [Run(policy, seen, by_engine) for policy in policies]
         self.hits: list[RuleHit] = []
         self._pricer = Pricer(snapshot)
         self._market = Market(snapshot, self._pricer)

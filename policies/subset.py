@@ -1,10 +1,8 @@
 """The part of CEL that a policy may use, checked on the engine's own typed tree.
 
-``Expression.serialize()`` gives the public ``cel.expr.CheckedExpr`` in an ``Any``; the few
-messages of it that matter are described here, so that no generated code is needed. The part
-is small on purpose: whole numbers, booleans, texts and short lists can be run by a compiled
-function later without a change of meaning, and nothing in it can loop long, divide money
-into fractions or compare what is not comparable.
+The part is small on purpose: whole numbers, booleans, texts and short lists can be run by a
+compiled function without a change of meaning (translate.py), and nothing in it can loop long,
+divide money into fractions or compare what is not comparable.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
+from policies.tree import Tree, arguments
 
 OVERLOADS = frozenset(
     (
@@ -51,76 +49,6 @@ OVERLOADS = frozenset(
 _BOOL, _INT, _STRING = 1, 2, 5
 _PRIMITIVES = frozenset((_BOOL, _INT, _STRING))
 
-_INT64, _TEXT, _MESSAGE = 3, 9, 11
-# (message, [(field, number, type or message, repeated)]), as in cel-spec's checked.proto and
-# syntax.proto; protobuf skips the fields that are not named. A map is a list of entries.
-_TREE: dict[str, list[tuple[str, int, int | str, bool]]] = {
-    "Checked": [
-        ("references", 2, "ReferenceEntry", True),
-        ("types", 3, "TypeEntry", True),
-        ("expr", 4, "Expr", False),
-        ("source", 5, "Source", False),
-    ],
-    "ReferenceEntry": [("key", 1, _INT64, False), ("value", 2, "Reference", False)],
-    "Reference": [("name", 1, _TEXT, False), ("overloads", 3, _TEXT, True)],
-    "TypeEntry": [("key", 1, _INT64, False), ("value", 2, "Type", False)],
-    "Type": [
-        ("primitive", 3, _INT64, False),
-        ("list", 6, "ListType", False),
-        ("message", 9, _TEXT, False),
-    ],
-    "ListType": [("element", 1, "Type", False)],
-    "Source": [("positions", 4, "Position", True)],
-    "Position": [("key", 1, _INT64, False), ("value", 2, _INT64, False)],
-    "Expr": [
-        ("id", 2, _INT64, False),
-        ("const", 3, "Const", False),
-        ("ident", 4, "Ident", False),
-        ("select", 5, "Select", False),
-        ("call", 6, "Call", False),
-        ("list", 7, "CreateList", False),
-        ("struct", 8, "Empty", False),
-        ("loop", 9, "Loop", False),
-    ],
-    "Empty": [],
-    "Const": [("double", 5, _INT64, False)],
-    "Ident": [("name", 1, _TEXT, False)],
-    "Select": [("operand", 1, "Expr", False), ("test_only", 3, _INT64, False)],
-    "Call": [
-        ("target", 1, "Expr", False),
-        ("function", 2, _TEXT, False),
-        ("args", 3, "Expr", True),
-    ],
-    "CreateList": [("elements", 1, "Expr", True)],
-    "Loop": [
-        ("iter_range", 2, "Expr", False),
-        ("accu_init", 4, "Expr", False),
-        ("condition", 5, "Expr", False),
-        ("step", 6, "Expr", False),
-        ("result", 7, "Expr", False),
-    ],
-}
-
-
-def _checked_message() -> Any:
-    file = descriptor_pb2.FileDescriptorProto(
-        name="meshline/checked.proto", package="meshline.cel", syntax="proto3"
-    )
-    for message, fields in _TREE.items():
-        described = file.message_type.add(name=message)
-        for name, number, kind, repeated in fields:
-            at = described.field.add(name=name, number=number, label=3 if repeated else 1)
-            if isinstance(kind, str):
-                at.type, at.type_name = _MESSAGE, f".meshline.cel.{kind}"
-            else:
-                at.type = kind
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("meshline.cel.Checked"))
-
-
-_CHECKED = _checked_message()
-
 
 @dataclass(slots=True)
 class Reading:
@@ -130,26 +58,23 @@ class Reading:
     refused: list[tuple[int, str]] = field(default_factory=list)
 
 
-def read_tree(serialized: bytes) -> Reading:
+def read_tree(tree: Tree) -> Reading:
     """Walk a checked expression."""
-    tree = _CHECKED.FromString(any_pb2.Any.FromString(serialized).value)
     walk = _Walk(tree)
-    walk.visit(tree.expr, in_loop=False)
+    walk.visit(tree.root, in_loop=False)
     return walk.reading
 
 
 class _Walk:
-    def __init__(self, tree: Any) -> None:
+    def __init__(self, tree: Tree) -> None:
         self.reading = Reading()
-        self._references = {e.key: e.value for e in tree.references}
-        self._types = {e.key: e.value for e in tree.types}
-        self._positions = {p.key: p.value for p in tree.source.positions}
+        self._tree = tree
 
     def refuse(self, expr: Any, reason: str) -> None:
-        self.reading.refused.append((self._positions.get(expr.id, 0), reason))
+        self.reading.refused.append((self._tree.positions.get(expr.id, 0), reason))
 
     def visit(self, expr: Any, *, in_loop: bool) -> None:
-        reference = self._references.get(expr.id)
+        reference = self._tree.references.get(expr.id)
         if reference is not None and reference.name and not reference.overloads:
             if "." in reference.name:
                 self.reading.variables.add(reference.name)
@@ -157,7 +82,7 @@ class _Walk:
                 self.refuse(expr, f"{reference.name} is no value")
             return
         if expr.HasField("const"):
-            if not self._allowed_type(self._types.get(expr.id)):
+            if not self._allowed_type(self._tree.types.get(expr.id)):
                 self.refuse(expr, "only whole numbers, texts, true and false are allowed")
         elif expr.HasField("select"):
             if expr.select.test_only:
@@ -178,12 +103,12 @@ class _Walk:
         overloads = list(reference.overloads) if reference is not None else []
         if not overloads or any(o not in OVERLOADS for o in overloads):
             self.refuse(expr, f"{call.function.strip('_@')}() is not part of the policy language")
-        arguments = [call.target, *call.args] if call.HasField("target") else list(call.args)
+        given = arguments(call)
         if overloads[:1] in (["equals"], ["not_equals"], ["in_list"]):
-            compared = self._types.get(arguments[0].id)
+            compared = self._tree.types.get(given[0].id)
             if compared is None or compared.primitive not in _PRIMITIVES:
                 self.refuse(expr, "only single values can be compared")
-        for argument in arguments:
+        for argument in given:
             self.visit(argument, in_loop=in_loop)
 
     def _loop(self, expr: Any, in_loop: bool) -> None:

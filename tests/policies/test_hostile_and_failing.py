@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from domain.base import InvalidInput
 from domain.decision import ApproveOutcome, CompensateOutcome, HoldOutcome, RouteOutcome
 from policies import decide, load_policy, sample
-from policies.expressions import EvaluationFailed, Language
 from policies.source import read
 from tests.policies.policy_documents import FAR, GOOD, ROUTE, WHEN, load_policy_untested, problems
 
@@ -129,17 +128,3 @@ def test_a_failing_number_fails_closed_too() -> None:
     assert isinstance(decision.outcome, CompensateOutcome)
     assert decision.outcome.action == "ask"
     assert decision.errors
-
-
-def test_an_expression_that_remembers_answers_as_the_engine_does() -> None:
-    """Each answer is asked for twice, among keys that are equal in Python but not in type."""
-    language = Language({"plan.parcels": "int", "plan.express": "bool"}, {})
-    both = language.compile("plan.express ? plan.parcels : -plan.parcels", "int")
-    assert both.reads == (("plan", "express"), ("plan", "parcels"))
-    for _ in range(2):
-        assert [both.evaluate(facts) for facts in ((True, 1), (False, 1), (True, 0))] == [1, -1, 0]
-    divided = language.compile("10 / plan.parcels", "int")
-    for _ in range(2):
-        assert divided.evaluate((5,)) == 2
-        with pytest.raises(EvaluationFailed, match="divide by zero"):
-            divided.evaluate((0,))
