@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
+
 from activities.contracts import connector_queue
 from connectors.ports import Connector
+from domain.decision import Decision, Snapshot
 from domain.network import Network
-from policies import Library
+from policies import DIFFERS, Library
 from store.audit import AuditLog
 from store.database import Database
 from store.personal import Vault
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,17 @@ class Context:
     network: Network
     library: Library
     connectors: Mapping[str, Connector]
+
+    def decide(self, snapshot: Snapshot) -> Decision:
+        """Decide by the policies in force; alarm when their compiled form is wrong.
+
+        Raises:
+            InvalidInput: the snapshot is larger than a decision may look at.
+        """
+        decision = self.library.decide(snapshot)
+        if DIFFERS in decision.errors:
+            log.error(DIFFERS, policies=decision.policies, snapshot=decision.snapshot_hash)
+        return decision
 
     @property
     def queues(self) -> dict[str, str]:
