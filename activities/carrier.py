@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import cast
 
 from temporalio import activity
@@ -25,30 +24,30 @@ class CarrierActivities:
     async def buy_label(self, request: m.LabelRequest) -> m.LabelBought:
         """Buy one parcel's label, once."""
         carrier = self._carrier(request.connector)
-        parcel = await asyncio.to_thread(self._parcel, request)
+        parcel = await self._c.db.in_thread(self._parcel, request)
         with vendor_errors():
             found = await carrier.find(parcel.reference) if activity.info().attempt > 1 else None
             label = found or await carrier.buy(parcel, request.max_minor, request.key)
-        await asyncio.to_thread(self._record, request, label)
+        await self._c.db.in_thread(self._record, request, label)
         return m.LabelBought(shipment_id=request.shipment_id, cost_minor=label.cost_minor)
 
     @activity.defn(name=Activity.VOID_LABELS)
     async def void_labels(self, request: m.UndoRequest) -> m.Undone:
         """Compensation: void every live label of a fulfillment order, known to us or not."""
         carrier = self._carrier(request.connector)
-        rows = await asyncio.to_thread(self._live, request)
+        rows = await self._c.db.in_thread(self._live, request)
         known = {row_id for row_id, _external, _status in rows}
         answer = m.Undone(status="cancelled")
         with vendor_errors():
             for row_id, external_id, status in rows:
                 if status not in ("label_created", "void_requested"):
                     continue
-                await asyncio.to_thread(self._move, request, row_id, "request_void")
+                await self._c.db.in_thread(self._move, request, row_id, "request_void")
                 outcome = await carrier.void(external_id, f"{request.key}/{row_id}")
                 if outcome.status == "refused":
-                    await asyncio.to_thread(self._move, request, row_id, "refuse_void")
+                    await self._c.db.in_thread(self._move, request, row_id, "refuse_void")
                     return m.Undone(status="refused", reason=outcome.reason)
-                await asyncio.to_thread(self._move, request, row_id, "void")
+                await self._c.db.in_thread(self._move, request, row_id, "void")
             for reference in request.references:
                 if reference in known:
                     continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import cast
 
 from temporalio import activity
@@ -27,18 +26,18 @@ class NodeActivities:
     async def submit(self, request: m.SubmitRequest) -> m.Submitted:
         """Hand a fulfillment order to its node, once."""
         node = self._node(request.connector)
-        wanted, address = await asyncio.to_thread(self._request, request)
+        wanted, address = await self._c.db.in_thread(self._request, request)
         with vendor_errors():
             found = await node.find(wanted.reference) if activity.info().attempt > 1 else None
             sent = found or await node.submit(wanted, address, request.key)
 
-        return await asyncio.to_thread(self._record, request, sent)
+        return await self._c.db.in_thread(self._record, request, sent)
 
     @activity.defn(name=Activity.CANCEL_FULFILLMENT)
     async def cancel(self, request: m.UndoRequest) -> m.Undone:
         """Compensation: take a fulfillment order back from its node, known to it or not."""
         node = self._node(request.connector)
-        external_id = await asyncio.to_thread(self._external_id, request)
+        external_id = await self._c.db.in_thread(self._external_id, request)
         with vendor_errors():
             if not external_id:  # the submit's outcome is unknown: look it up
                 found = await node.find(request.fulfillment_id)
@@ -46,7 +45,7 @@ class NodeActivities:
             if not external_id:
                 return m.Undone(status="cancelled", reason="the node never had it")
             outcome = await node.cancel(external_id, request.key)
-        await asyncio.to_thread(self._record_cancel, request, outcome.status)
+        await self._c.db.in_thread(self._record_cancel, request, outcome.status)
         return m.Undone(status=outcome.status, reason=outcome.reason)
 
     def _request(self, request: m.SubmitRequest) -> tuple[FulfillmentRequest, Address]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import cast
 
 from sqlalchemy import Connection
@@ -31,7 +30,7 @@ class OmsActivities:
         only once, and is told of the others.
         """
         oms = cast(OMS, self._c.connectors[request.connector])
-        notice = await asyncio.to_thread(self._notice, request)
+        notice = await self._c.db.in_thread(self._notice, request)
         if not notice.lines:
             return m.Audited()
         with vendor_errors():
@@ -46,7 +45,7 @@ class OmsActivities:
             )
             return m.Audited()
 
-        return await asyncio.to_thread(self._c.db.once, request.key, m.Audited, record)
+        return await self._c.db.in_thread(self._c.db.once, request.key, m.Audited, record)
 
     @activity.defn(name=Activity.CANCEL_AT_OMS)
     async def cancel(self, request: m.CancelAtOms) -> m.Undone:
@@ -94,7 +93,7 @@ class PaymentActivities:
     async def capture(self, request: m.CaptureRequest) -> m.Captured:
         """Capture the order's amount without its cancelled units."""
         provider = cast(PaymentProvider, self._c.connectors[request.connector])
-        reference, amount, currency = await asyncio.to_thread(self._due, request)
+        reference, amount, currency = await self._c.db.in_thread(self._due, request)
         with vendor_errors():
             found = await provider.find_capture(reference) if activity.info().attempt > 1 else None
             moved = found or await provider.capture(
@@ -108,7 +107,7 @@ class PaymentActivities:
             )  # fmt: skip
             return m.Captured(amount_minor=moved.amount_minor, currency=moved.currency)
 
-        return await asyncio.to_thread(self._c.db.once, request.key, m.Captured, record)
+        return await self._c.db.in_thread(self._c.db.once, request.key, m.Captured, record)
 
     def _due(self, request: m.CaptureRequest) -> tuple[str, int, str]:
         with self._c.db.read() as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from temporalio import activity
@@ -32,7 +31,7 @@ class _Counting(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         found = activity.info()
         if found.attempt > 1 and not found.is_local:
-            await asyncio.to_thread(self._add)
+            await self._db.in_thread(self._add)
         return await super().execute_activity(input)
 
     def _add(self) -> None:

@@ -19,7 +19,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows import attributes as a
 
 QUEUE = "floor"
-VENDOR_QUEUE = "floor-vendors"
+# A queue a vendor with the vendor's rate limit on it, as ours are.
+VENDOR_QUEUES = {
+    "floor_submit": "floor-node", "floor_label": "floor-carrier", "floor_confirm": "floor-oms",
+    "floor_capture": "floor-payment",
+}  # fmt: skip
 A_DAY = timedelta(days=1)
 
 
@@ -67,7 +71,7 @@ class FloorWorkflow:
 
     async def _vendor(self, name: str) -> None:
         await workflow.execute_activity(
-            name, self._keyed(), task_queue=VENDOR_QUEUE, result_type=m.Audited,
+            name, self._keyed(), task_queue=VENDOR_QUEUES[name], result_type=m.Audited,
             start_to_close_timeout=timedelta(seconds=40), summary=name,
         )  # fmt: skip
 
@@ -96,8 +100,10 @@ class FloorActivities:
     def local(self) -> list[Callable[..., Any]]:
         return [self.commit, self.look]
 
-    def vendor(self) -> list[Callable[..., Any]]:
-        return [self.submit, self.label, self.confirm, self.capture]
+    def vendor(self) -> dict[str, Callable[..., Any]]:
+        """By the queue that each is asked on."""
+        steps = (self.submit, self.label, self.confirm, self.capture)
+        return dict(zip(VENDOR_QUEUES.values(), steps, strict=True))
 
     @activity.defn(name="floor_commit")
     def commit(self, request: m.Keyed) -> m.Audited:
@@ -146,4 +152,4 @@ class FloorActivities:
         return await self._record(request)
 
     async def _record(self, request: m.Keyed) -> m.Audited:
-        return await asyncio.to_thread(self.commit, request)
+        return await self._c.db.in_thread(self.commit, request)

@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,19 +31,20 @@ from temporalio.worker import Worker
 from activities.contracts import MAIN_QUEUE, m
 from activities.intake import Intake
 from bench.budget import count
-from bench.floor import QUEUE, VENDOR_QUEUE, FloorActivities, FloorWorkflow
+from bench.floor import QUEUE, FloorActivities, FloorWorkflow
 from domain.fulfillment import Fact, Tracking
 from domain.network import Network
 from store import tables as t
 from tests.bed import Bed, example_network, made_bed
 from tests.server import dev_server
-from worker import STORE_THREADS
+from worker import settle_memory
 from workflows.plugin import meshline_plugin
 
 ROUNDS = 2  # even: each side is first as often as the other
 ORDERS = 400  # a round and side
 IN_FLIGHT = 200  # enough that the machine is busy and never waits for the facts
 SAMPLE = 10  # histories
+PER_SECOND = 10_000.0  # calls to a vendor: no limit, but limited
 LATER = 2.0  # seconds until the next fact: a parcel is packed long after its step has ended
 AFTER = {"created": Fact.PACKED, "bought": Fact.SHIPPED, "confirmed": Fact.DELIVERED}
 OURS, FLOOR = "ours", "floor"
@@ -107,7 +107,7 @@ class Race:
     async def run(self, name: str, orders: int) -> None:
         """One round of one side, from the first start to the last end."""
         side = self.sides[name]
-        starts = await asyncio.to_thread(self.take, orders)
+        starts = await self.bed.context.db.in_thread(self.take, orders)
         commits, began, cpu = COMMITS["all"], perf_counter(), process_time()
         await asyncio.gather(*(self._carry(side, name, start) for start in starts))
         side.seconds.append(perf_counter() - began)
@@ -154,7 +154,7 @@ def _count_commit(_: object) -> None:
 def network() -> Network:
     """The example network; its vendors' rate limits would be what is measured."""
     example = example_network()
-    fast = tuple(c.model_copy(update={"per_second": 10_000.0}) for c in example.connectors)
+    fast = tuple(c.model_copy(update={"per_second": PER_SECOND}) for c in example.connectors)
     return example.model_copy(update={"connectors": fast})
 
 
@@ -168,19 +168,23 @@ async def race() -> AsyncIterator[Race]:
         bed = await stack.enter_async_context(made_bed(client, folder, rate=1.0, network=network()))
         bed.stock("TENT", dc_central=100_000)
         bed.stock("LAMP", dc_central=100_000)
-        threads = stack.enter_context(ThreadPoolExecutor(STORE_THREADS))
         floor = FloorActivities(bed.context)
-        for worker in (
+        workers = [
             Worker(
                 client, task_queue=QUEUE, workflows=[FloorWorkflow], activities=floor.local(),
-                activity_executor=threads, max_cached_workflows=2_000,
-            ),
+                activity_executor=bed.context.db.executor, max_cached_workflows=2_000,
+            )
+        ]  # fmt: skip
+        workers += [
             Worker(
-                client, task_queue=VENDOR_QUEUE, activities=floor.vendor(),
-                max_concurrent_activities=32,
-            ),
-        ):  # fmt: skip
+                client, task_queue=queue, activities=[step], max_concurrent_activities=32,
+                max_task_queue_activities_per_second=PER_SECOND,
+            )
+            for queue, step in floor.vendor().items()
+        ]  # fmt: skip
+        for worker in workers:
             await stack.enter_async_context(worker)
+        settle_memory()
         facts: asyncio.Queue[tuple[str, Fact]] = asyncio.Queue()
         for name in ("tryton", "easypost", "medusa"):
             bed.vendor(name).effects = Effects(facts)

@@ -62,7 +62,7 @@ class Gateway:
 
     async def health(self, _request: Request) -> Response:
         """Up, and the store answers."""
-        await asyncio.to_thread(self._loops.door.cursor, "health")
+        await self._c.db.in_thread(self._loops.door.cursor, "health")
         return JSONResponse({"status": "ok"})
 
     async def webhook(self, request: Request) -> Response:
@@ -79,16 +79,16 @@ class Gateway:
             if news.order_ids and isinstance(connector, OMS):
                 for external_id in news.order_ids:
                     fetched = await connector.fetch_order(external_id)
-                    await asyncio.to_thread(
+                    await self._c.db.in_thread(
                         self._loops.door.commit, name, fetched, keep_cursor=True
                     )
-            if await asyncio.to_thread(self._loops.door.commit, name, news, keep_cursor=True):
+            if await self._c.db.in_thread(self._loops.door.commit, name, news, keep_cursor=True):
                 self._loops.news.set()
         except BadSignature as error:
             log.warning("webhook refused", connector=name, error=str(error))
             return JSONResponse({"error": "signature"}, 401)
         except ContractBroken as error:
-            await asyncio.to_thread(self._keep, name, error)
+            await self._c.db.in_thread(self._keep, name, error)
             return JSONResponse({"error": str(error)}, 400)
         except ConnectorError as error:
             log.warning("webhook not taken yet", connector=name, error=str(error)[:300])

@@ -96,9 +96,9 @@ class Loops:
         pause = float(config.options.get("poll_seconds", "1"))
 
         async def poll() -> int:
-            cursor = await asyncio.to_thread(self.door.cursor, name)
+            cursor = await self._c.db.in_thread(self.door.cursor, name)
             found = await connector.poll(cursor)
-            if await asyncio.to_thread(self.door.commit, name, found):
+            if await self._c.db.in_thread(self.door.commit, name, found):
                 self.news.set()
             return int(found.more)
 
@@ -115,7 +115,7 @@ class Loops:
             with self._c.db.read() as connection:
                 return orders.waiting_to_start(connection, batch)
 
-        rows = await asyncio.to_thread(waiting)
+        rows = await self._c.db.in_thread(waiting)
         if not rows:
             return 0
         began = asyncio.get_running_loop().time()
@@ -125,7 +125,7 @@ class Loops:
             with self._c.db.write() as connection:
                 orders.mark_started(connection, [row.id for row in rows])
 
-        await asyncio.to_thread(mark)
+        await self._c.db.in_thread(mark)
         spent = asyncio.get_running_loop().time() - began
         await asyncio.sleep(max(0.0, len(rows) / per_second - spent))
         return len(rows)
@@ -184,7 +184,7 @@ class Loops:
             with self._c.db.read() as connection:
                 return inbox.pending(connection, RELAY_AT_ONCE * 4)
 
-        rows = await asyncio.to_thread(pending)
+        rows = await self._c.db.in_thread(pending)
         if not rows:
             return 0
         by_order: dict[str, list[Any]] = {}
@@ -203,7 +203,7 @@ class Loops:
                 for row, open_still in told:
                     inbox.told(connection, row.connector, row.event_id, recorded=not open_still)
 
-        await asyncio.to_thread(mark)
+        await self._c.db.in_thread(mark)
         return len(told)
 
     async def _signal(self, row: Any) -> bool:
@@ -250,7 +250,7 @@ class Loops:
             with self._c.db.write() as connection:
                 return inbox.rematch(connection, self.door.now(), UNMATCHED_WINDOW)
 
-        matched = await asyncio.to_thread(turn)
+        matched = await self._c.db.in_thread(turn)
         if matched:
             self.news.set()
         return 0
@@ -280,7 +280,7 @@ class Loops:
                         found.append((held.id, held.order_id, newest))
                 return found
 
-        for hold_id, order_id, newest in await asyncio.to_thread(woken):
+        for hold_id, order_id, newest in await self._c.db.in_thread(woken):
             await self._send(order_id, "stock_arrived")
             self._woken[hold_id] = newest
         return 0

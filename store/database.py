@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, inspect, select
@@ -15,8 +18,11 @@ from store import tables as t
 from store.statements import insert_into
 
 BUSY_TIMEOUT_MS = 10_000
+POSTGRES_THREADS = 8
 
 Answer = TypeVar("Answer", bound=BaseModel)
+Result = TypeVar("Result")
+Given = ParamSpec("Given")
 
 _RESULT = select(t.results.c.result).where(t.results.c.key == bindparam("of"))
 
@@ -32,6 +38,11 @@ class Database:
         # threads of one process queue here instead, where the next goes on at once.
         self._turn: AbstractContextManager[Any] = (
             threading.Lock() if self.is_sqlite else nullcontext()
+        )
+        # A second thread would only fight the first one for that lock and for the interpreter's,
+        # which every statement gives up; PostgreSQL makes its threads wait for the network.
+        self.executor = ThreadPoolExecutor(
+            1 if self.is_sqlite else POSTGRES_THREADS, thread_name_prefix="store"
         )
 
     def create(self) -> None:
@@ -72,13 +83,23 @@ class Database:
             connection.execute(insert_into(t.results), {"key": key, "result": result})
             return answer
 
+    async def in_thread(
+        self, step: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs
+    ) -> Result:
+        """Run a step of the store from an event loop, in the store's own threads."""
+        import asyncio  # slow to import, and nothing to verbs that only read
+
+        run = partial(contextvars.copy_context().run, step, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self.executor, run)
+
     def close(self) -> None:
+        self.executor.shutdown()
         self.engine.dispose()
 
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+        return create_engine(url, pool_size=POSTGRES_THREADS, max_overflow=8, pool_pre_ping=True)
     engine = create_engine(
         url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1_000}
     )

@@ -6,7 +6,6 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -286,9 +285,8 @@ async def made_bed(
         connectors=cast(Any, doubles({c.name: c for c in network.connectors})),
     )
     preload()
-    with ThreadPoolExecutor(4) as threads:
-        async with AsyncExitStack() as stack:
-            for worker in build_workers(client, context, threads):
-                await stack.enter_async_context(worker)
-            yield Bed(client, context, clock, Loops(context, client, clock))
+    async with AsyncExitStack() as stack:
+        for worker in build_workers(client, context):
+            await stack.enter_async_context(worker)
+        yield Bed(client, context, clock, Loops(context, client, clock))
     db.close()
