@@ -61,7 +61,7 @@ class OmsActivities:
         with self._c.db.read() as connection:
             row = fulfillments.get_with_order(connection, request.fulfillment_id)
             parcels = fulfillments.shipments(connection, row.id)
-            units = fulfillments.unconfirmed(connection, row.order_id, row.id)
+            units = fulfillments.to_confirm(connection, row.order_id, row.id)
         lines = tuple(
             q.model_copy(update={"quantity": units[q.line_id]})
             for q in fulfillments.plan_of(row).lines

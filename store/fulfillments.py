@@ -296,18 +296,30 @@ def consumed(connection: Connection, row: Row[Any], key: str, at: datetime) -> i
     return sum(a.quantity for a in sent)
 
 
-def unconfirmed(connection: Connection, order_id: str, fulfillment_id: str) -> dict[str, int]:
-    """Units of each line that left with a fulfillment order and that the shop was not told of."""
+def to_confirm(connection: Connection, order_id: str, fulfillment_id: str) -> dict[str, int]:
+    """Units of each line that the shop is told of with a fulfillment order that has left.
+
+    The shop takes a unit only once. What was told, and what an earlier fulfillment order ships,
+    belongs to that one, even while its own confirmation is still on the way: a parcel that is
+    sent again tells nothing, whoever comes first.
+    """
     held = allocations(connection, order_id=order_id, statuses=("released", "consumed"))
     units = {a.line_id: a.quantity for a in held if a.fulfillment_id == fulfillment_id}
-    told = {r.id for r in connection.execute(_CONFIRMED, {"of": order_id})} - {fulfillment_id}
-    if not told:
+    others = [a for a in held if a.fulfillment_id != fulfillment_id]
+    if not others:
         return units
+    told = {r.id for r in connection.execute(_CONFIRMED, {"of": order_id})}
     left = {r.line_id: int(r.ordered) for r in orders.line_rows(connection, order_id)}
-    for a in held:
-        if a.fulfillment_id in told:
+    for a in others:
+        if a.fulfillment_id in told or _rank(a.fulfillment_id) < _rank(fulfillment_id):
             left[a.line_id] = max(0, left[a.line_id] - a.quantity)
     return {line: min(sent, left[line]) for line, sent in units.items()}
+
+
+def _rank(fulfillment_id: str) -> tuple[int, int]:
+    """Generation and number of a fulfillment order's ID (create)."""
+    generation, number = fulfillment_id.rpartition("/g")[2].split("f")
+    return int(generation), int(number)
 
 
 def confirmed(

@@ -242,7 +242,12 @@ async def test_a_lost_parcel_is_sent_again_when_care_says_so(bed: Bed) -> None:
     assert bed.medusa.count("confirmed") == 1, "the shop takes a unit only once"
 
 
-async def test_the_shop_is_told_of_each_unit_once_when_a_part_is_sent_again(bed: Bed) -> None:
+@pytest.mark.parametrize("busy", [0, 5])
+async def test_the_shop_is_told_of_each_unit_once_when_a_part_is_sent_again(
+    bed: Bed, busy: int
+) -> None:
+    """Also where the shop was busy so long that the lost part is confirmed after all others."""
+    bed.medusa.fail("confirm", *[e.Retryable("medusa", "busy")] * busy)
     bed.stock("TENT", dc_central=2, dc_east=2)
     incoming = bed.order("1", [("TENT", 3)])
     handle = await bed.start(incoming)
