@@ -1,9 +1,10 @@
 """Orders a second of our worker over those of a bare workflow. `python -m bench.throughput`.
 
 Both run on one Temporal server (file-backed, WAL, as in the demo), in one process, in turn, with
-the same in-process vendors, the same kinds and number of history events and the same number of
-commits to a database of the same kind. The ratio says what our own code costs: decisions, plans,
-ledger, event log, records. It needs no particular machine; the orders a second do.
+the same in-process vendors on as many queues, the same kinds and number of history events and the
+same number of commits to a database of the same kind, with the same workflow runner and threads.
+The ratio says what our own code costs: decisions, plans, ledger, event log, records. It needs no
+particular machine; the orders a second do.
 """
 
 from __future__ import annotations
