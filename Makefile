@@ -45,9 +45,11 @@ format: setup ## let ruff format the code
 goldens: setup ## record the golden histories anew (a replay-visible change)
 	@$(BIN)/python -m tests.replay.record
 
-bench: setup ## Actions and events of an order, throughput against a bare workflow, the import
+bench: setup ## Actions and events of an order, throughput, decisions, backtests, the import
 	@$(BIN)/python -m bench.budget 2>/dev/null
 	@$(BIN)/python -m bench.throughput
+	@$(BIN)/python -m bench.decide
+	@$(BIN)/python -m bench.backtest
 	@$(BIN)/python -m bench.importing
 
 campaign: setup ## storms and kills at full size, with the report in docs/campaign.md (hours)

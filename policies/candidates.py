@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from domain.decision import Candidate, LineFacts, RouteSnapshot, RuleHit
 from policies import facts
@@ -14,21 +16,24 @@ from sourcing import Lane, Pricer
 _ENGINE = ("meshline", "feasible")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Offer:
     """A candidate while the rules speak about it.
 
     Attributes:
-        subjects: what rules are asked about; empty where the node cannot ship any of it.
+        n, s: indices of its node and service.
+        quote: what rules know of its price; None where no rule is asked about it.
         rejected: rules that rejected it, the first first.
         spoken: rules that priced it.
     """
 
     node: str
     service: str
+    n: int
+    s: int
     lane: Lane | None = None
     cost: int = 0
-    subjects: dict[str, Subject] = field(default_factory=dict)
+    quote: Facts | None = None
     rejected: list[RuleHit] = field(default_factory=list)
     spoken: list[RuleHit] = field(default_factory=list)
     adjustment: int = 0
@@ -53,53 +58,49 @@ class Offer:
 
 
 class Market:
-    """All candidates of a snapshot with the subjects that rules are asked about."""
+    """All candidates of a snapshot, and the facts that rules are asked about.
+
+    Attributes:
+        offers: every candidate, by node and service.
+        priced: those that rules are asked about.
+    """
 
     def __init__(self, snapshot: RouteSnapshot, pricer: Pricer) -> None:
         self.snapshot = snapshot
         self.pricer = pricer
-        self._order = facts.OrderSubject(snapshot.order, snapshot.now, snapshot.promotions)
-        order = Facts(facts.ORDER, self._order)
-        self.order = Subject("the order", {"order": order})
-        self.nodes = self._node_subjects(order)
-        self._services = {
-            s: Subject(service.id, {"order": order, "service": Facts(facts.SERVICE, service)})
-            for s, service in enumerate(pricer.services)
-        }
-        self.offers = self._offers()
+        self._order = Facts(
+            facts.ORDER, facts.OrderSubject(snapshot.order, snapshot.now, snapshot.promotions)
+        )
+        self.order = Subject("the order", {"order": self._order})
+        self._nodes = self._node_facts()
+        self._services = [Facts(facts.SERVICE, service) for service in pricer.services]
+        self._subjects: dict[tuple[str, object], Subject] = {}
+        self.offers, self.priced = self._offers()
 
-    def _node_subjects(self, order: Facts) -> dict[int, Subject]:
+    def _node_facts(self) -> list[Facts]:
         pricer = self.pricer
         ground = {
             n
             for (n, s), lane in pricer.lanes.items()
             if not pricer.services[s].express and not lane.days_late
         }
-        return {
-            n: Subject(
-                node.id,
-                {
-                    "order": order,
-                    "node": Facts(
-                        facts.NODE,
-                        facts.NodeSubject(node, self.snapshot.now, pricer.lines, n in ground),
-                    ),
-                },
-            )
+        subject = facts.NodeSubject
+        return [
+            Facts(facts.NODE, subject(node, self.snapshot.now, pricer.lines, n in ground))
             for n, node in enumerate(pricer.nodes)
-        }
+        ]
 
-    def _offers(self) -> list[Offer]:
+    def _offers(self) -> tuple[list[Offer], list[Offer]]:
         pricer = self.pricer
         offers: list[Offer] = []
-        priced: list[tuple[Offer, int, int]] = []
+        priced: list[tuple[Offer, Lane, int]] = []
         holding = {
             n
             for n, node in enumerate(pricer.nodes)
             if any(node.stock.get(x.sku, 0) > 0 for x in pricer.lines)
         }
         for n, s in sorted({*pricer.lanes, *pricer.refused}):
-            offer = Offer(pricer.nodes[n].id, pricer.services[s].id)
+            offer = Offer(pricer.nodes[n].id, pricer.services[s].id, n, s)
             offers.append(offer)
             lane = pricer.lanes.get((n, s))
             shipping = pricer.shipping(lane, pricer.whole) if lane else None
@@ -111,18 +112,15 @@ class Market:
                 offer.lane = lane
                 offer.cost = shipping + pricer.handling(n, pricer.whole)
                 if n in holding:
-                    priced.append((offer, shipping, s))
+                    priced.append((offer, lane, shipping))
                 else:
                     offer.rejected.append(_unfit(f"{offer.node} holds none of the open lines"))
         cheapest = min((offer.cost for offer, _, _ in priced), default=0)
-        for offer, shipping, s in priced:
-            self._describe(offer, shipping, s, cheapest)
-        return offers
+        for offer, lane, shipping in priced:
+            offer.quote = self._quote(offer, lane, shipping, cheapest)
+        return offers, [offer for offer, _, _ in priced]
 
-    def _describe(self, offer: Offer, shipping: int, s: int, cheapest: int) -> None:
-        lane = offer.lane
-        if lane is None:
-            return
+    def _quote(self, offer: Offer, lane: Lane, shipping: int, cheapest: int) -> Facts:
         boxes = self.pricer.boxes(lane.node, self.pricer.whole) or ()
         quote = facts.QuoteSubject(
             lane=lane,
@@ -133,16 +131,55 @@ class Market:
             now=self.snapshot.now,
             promise_by=self.snapshot.order.promise_by,
         )
-        node, service = self.nodes[lane.node], self._services[s]
-        spaces = {**node.spaces, **service.spaces, "quote": Facts(facts.QUOTE, quote)}
-        label = f"{offer.node} by {offer.service}"
-        offer.subjects = {"node": node, "service": service, "quote": Subject(label, spaces)}
+        return Facts(facts.QUOTE, quote)
+
+    def facts(self, reads: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """The facts that a program reads (program.py), for its priced candidates.
+
+        Raises:
+            EvaluationFailed: a number has more than 64 bits.
+        """
+
+        def of(space: str, known: Mapping[str, Any]) -> dict[str, Any]:
+            return {leaf: known[leaf] for leaf in reads[space]}
+
+        return {
+            "order": of("order", self._order),
+            "nodes": [of("node", node) for node in self._nodes],
+            "services": [of("service", service) for service in self._services],
+            "quotes": [
+                {"node": x.n, "service": x.s, **(of("quote", x.quote) if x.quote else {})}
+                for x in self.priced
+            ],
+        }
+
+    def subject(self, offer: Offer, scope: str) -> Subject:
+        """What a rule of a scope is asked about at a candidate; one object, one subject."""
+        key = (scope, {"node": offer.n, "service": offer.s}.get(scope, offer))
+        known = self._subjects.get(key)
+        if known is None:
+            known = self._subjects[key] = self._subject(offer, scope)
+        return known
+
+    def _subject(self, offer: Offer, scope: str) -> Subject:
+        spaces: dict[str, Facts] = {"order": self._order}
+        if scope in ("node", "quote"):
+            spaces["node"] = self._nodes[offer.n]
+        if scope in ("service", "quote"):
+            spaces["service"] = self._services[offer.s]
+        if scope == "quote" and offer.quote is not None:
+            spaces["quote"] = offer.quote
+        label = {"node": offer.node, "service": offer.service}
+        return Subject(label.get(scope, f"{offer.node} by {offer.service}"), spaces)
 
     def line_subject(self, line: LineFacts, n: int) -> Subject:
         """One line at one node."""
         node = self.pricer.nodes[n]
         at_node = facts.LineSubject(line, node.stock.get(line.sku, 0))
-        spaces = {**self.nodes[n].spaces, "line": Facts(facts.LINE_AT_NODE, at_node)}
+        spaces = {
+            "order": self._order, "node": self._nodes[n],
+            "line": Facts(facts.LINE_AT_NODE, at_node),
+        }  # fmt: skip
         return Subject(f"line {line.line_id} at {node.id}", spaces)
 
 

@@ -20,6 +20,7 @@ from policies.facts import LINE_FIELDS
 from policies.language import Answer, Document, Rule, Step, named
 from policies.oracle import difference
 from policies.points import POINTS, PointSpec, Verb
+from policies.program import Program
 from policies.source import Path, Source
 
 _MISSING = object()
@@ -63,6 +64,10 @@ class _Checker:
         self._unique_names()
         steps = tuple(self._step(i, step) for i, step in enumerate(document.steps))
         default = self._default(document.default)
+        rules = None
+        if document.point == "route" and not self.problems:
+            program = Program(steps, self.spec.variables("quote"), LINE_FIELDS)
+            rules = program.bind(self._params)
         return Policy(
             document=document,
             label=f"{document.policy}@{document.version}",
@@ -70,6 +75,7 @@ class _Checker:
             steps=steps,
             default=default,
             params=self._params,
+            rules=rules,
         )
 
     def language(self, scope: str) -> Language:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ import orjson
 from domain.units import format_money, to_major
 from policies.expressions import Expression, Value
 from policies.language import Document
+from policies.program import Rules
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -91,6 +92,7 @@ class Policy:
     Attributes:
         label: ``name@version``.
         hash: SHA-256 of the canonical document; any edit changes it.
+        rules: its rules about candidates as one function; only at route.
     """
 
     document: Document
@@ -99,6 +101,13 @@ class Policy:
     steps: tuple[CompiledStep, ...]
     default: CompiledAnswer
     params: Mapping[str, Value]
+    rules: Rules | None = None
+
+    def with_params(self, changes: Mapping[str, Value]) -> Policy:
+        """The same document with other values of some params, for its tests."""
+        params = {**self.params, **changes}
+        rules = self.rules.program.bind(params) if self.rules else None
+        return replace(self, params=params, rules=rules)
 
     @property
     def name(self) -> str:

@@ -58,6 +58,12 @@ class Run:
     by_engine: bool = False
     errors: dict[str, None] = field(default_factory=dict)
     _asked: dict[tuple[CompiledRule, Subject], Said | RuleHit | None] = field(default_factory=dict)
+    _hits: dict[tuple[CompiledRule, Subject], RuleHit] = field(default_factory=dict)
+
+    @property
+    def careful(self) -> bool:
+        """Whether rules must be asked one by one: the engine answers, or each is noted."""
+        return self.by_engine or self.seen is not None
 
     def step(self, step: CompiledStep, subjects: Mapping[str, Subject]) -> Verdict:
         """Apply a step's hit policy to one object, given by the subjects of its scopes.
@@ -106,12 +112,24 @@ class Run:
             if hit is not True:
                 return None
             amount = self._number(rule.answer.amount, subject)
+            return Said(rule, amount, self.hit(rule, subject), subject)
         except EvaluationFailed as error:
             text = f"{self.policy.name}.{rule.id} failed on {subject.label}: {error}"
             self.errors[f"{text}; {step.on_error}"] = None
             return self._hit(rule, f"could not be evaluated: {error}")
-        because = rule.answer.because.fill(lambda name: self.value(subject, name))
-        return Said(rule, amount, self._hit(rule, because), subject)
+
+    def hit(self, rule: CompiledRule, subject: Subject) -> RuleHit:
+        """A rule that holds of an object, its text filled in once.
+
+        Raises:
+            EvaluationFailed: a number of its text has more than 64 bits.
+        """
+        key = (rule, subject)
+        known = self._hits.get(key)
+        if known is None:
+            because = rule.answer.because.fill(lambda name: self.value(subject, name))
+            known = self._hits[key] = self._hit(rule, because)
+        return known
 
     def _hit(self, rule: CompiledRule, because: str) -> RuleHit:
         return RuleHit(policy=self.policy.name, step=rule.step, rule=rule.id, because=because)

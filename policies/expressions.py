@@ -20,7 +20,7 @@ from policies.subset import read_tree
 from policies.translate import Fault, translate
 from policies.tree import Tree
 
-ENGINE = "cel-expr-python/0.1.3 meshline/2"
+ENGINE = "cel-expr-python/0.1.3 meshline/3"
 
 Kind = Literal["int", "bool", "string", "strings", "lines"]
 Value = int | bool | str
@@ -83,7 +83,7 @@ class Language:
             )
         names = sorted(reading.variables)
         kinds = {name: self.variables[name] for name in names}
-        return Expression(translate(tree, names), partial(self._ask, checked), source, kinds)
+        return Expression(tree, partial(self._ask, checked), source, kinds)
 
     def _ask(self, checked: Any, known: dict[str, Any]) -> Any:
         """The engine's own value; an error is a value to it."""
@@ -131,16 +131,18 @@ class Expression:
     Attributes:
         kinds: the facts that it reads with their types, in the order of ``reads``.
         reads: (space, name) of each fact, in the order in which ``evaluate`` takes them.
+        tree: what it was compiled from.
     """
 
-    __slots__ = ("_function", "_oracle", "kinds", "reads", "source")
+    __slots__ = ("_function", "_oracle", "kinds", "reads", "source", "tree")
 
     def __init__(
-        self, function: Callable[..., Any], oracle: Callable[[dict[str, Any]], Any], source: str,
+        self, tree: Tree, oracle: Callable[[dict[str, Any]], Any], source: str,
         kinds: Mapping[str, Kind],
     ) -> None:  # fmt: skip
-        self._function = function
+        self._function = translate(tree, list(kinds))
         self._oracle = oracle
+        self.tree = tree
         self.source = source
         self.kinds = dict(kinds)
         self.reads = tuple((space, leaf) for space, _, leaf in (n.partition(".") for n in kinds))

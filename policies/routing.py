@@ -6,12 +6,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from msgspec import ValidationError
+
 from domain.decision import Plan, RouteOutcome, RouteSnapshot, RuleHit
 from policies import facts
 from policies.candidates import Market, Offer
 from policies.compiled import CompiledStep, Policy
 from policies.evaluator import Run, Said, Seen, Subject
+from policies.expressions import EvaluationFailed
 from policies.facts import Facts
+from policies.translate import Fault
 from sourcing import Pricer, Verdicts, best_plans
 
 
@@ -41,8 +45,8 @@ class Routing:
                     self._about_the_order(run, step)
                 elif "line" in step.scopes:
                     self._about_lines(run, step)
-                elif "plan" not in step.scopes:
-                    self._about_candidates(run, step)
+            if not self._by_rules(run):
+                self._about_candidates(run)
         offers = self._market.offers
         plans = best_plans(
             self.snapshot, self._verdicts(offers), self.snapshot.k_best, self._pricer
@@ -77,20 +81,47 @@ class Routing:
                     self._excluded.add((line.line_id, node.id))
                     self.hits += [said.hit for said in verdict.said]
 
-    def _about_candidates(self, run: Run, step: CompiledStep) -> None:
-        rejects = step.verb == "reject"
-        for offer in self._market.offers:
-            if not offer.subjects:
+    def _by_rules(self, run: Run) -> bool:
+        """Ask all rules about candidates at once; False where they must be asked one by one."""
+        rules, market = run.policy.rules, self._market
+        if rules is None or run.careful:
+            return False
+        try:
+            ruling = rules.ask(market.facts(rules.program.reads))
+            asked = rules.program.rules
+
+            def hits(offer: Offer, those: Sequence[int]) -> list[RuleHit]:
+                return [run.hit(asked[i], market.subject(offer, asked[i].scope)) for i in those]
+
+            said = [
+                (offer, standing, hits(offer, standing.rejected), hits(offer, standing.spoken))
+                for offer, standing in zip(market.priced, ruling.standings, strict=True)
+            ]
+        except (Fault, EvaluationFailed, ValidationError):
+            return False
+        for offer, standing, rejected, spoken in said:
+            offer.rejected += rejected
+            offer.spoken += spoken
+            offer.adjustment += standing.adjustment
+        return True
+
+    def _about_candidates(self, run: Run) -> None:
+        """Rule by rule, candidate by candidate: a rule that fails is told and fails closed."""
+        for step in run.policy.steps:
+            if not step.scopes <= {"node", "service", "quote"}:
                 continue
-            verdict = run.step(step, offer.subjects)
-            if verdict.failed:
-                offer.rejected.append(verdict.failed)
-            for said in verdict.said:
-                if rejects:
-                    offer.rejected.append(said.hit)
-                else:
-                    offer.spoken.append(said.hit)
-                    offer.adjustment += said.amount
+            for offer in self._market.priced:
+                verdict = run.step(
+                    step, {scope: self._market.subject(offer, scope) for scope in step.scopes}
+                )
+                if verdict.failed:
+                    offer.rejected.append(verdict.failed)
+                for said in verdict.said:
+                    if step.verb == "reject":
+                        offer.rejected.append(said.hit)
+                    else:
+                        offer.spoken.append(said.hit)
+                        offer.adjustment += said.amount
 
     def _verdicts(self, offers: Sequence[Offer]) -> Verdicts:
         limit = self.snapshot.order.max_parcels

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from policies.tree import Tree, arguments
@@ -122,14 +123,18 @@ _COMPARISONS: dict[str, type[ast.cmpop]] = {
 
 
 _FORMS = (
-    ast.Expression, ast.Lambda, ast.arguments, ast.arg, ast.Name, ast.Load, ast.Constant,
+    ast.Expression, ast.Lambda, ast.arguments, ast.arg, ast.Name, ast.expr_context, ast.Constant,
     ast.Compare, ast.cmpop, ast.Call, ast.BoolOp, ast.boolop, ast.UnaryOp, ast.Not, ast.IfExp,
-    ast.Subscript, ast.Tuple, ast.BinOp, ast.Add,
+    ast.Subscript, ast.Tuple, ast.BinOp, ast.Add, ast.BitAnd, ast.BitOr, ast.Attribute,
+    ast.ListComp, ast.comprehension,
 )  # fmt: skip
 
 
 class Untranslatable(Exception):  # noqa: N818 - says what is missing
     """The tree holds a form that has no translation: the whitelist and this module differ."""
+
+
+Place = Callable[[str], ast.expr]
 
 
 def translate(tree: Tree, names: Sequence[str]) -> Callable[..., Any]:
@@ -141,16 +146,77 @@ def translate(tree: Tree, names: Sequence[str]) -> Callable[..., Any]:
     Raises:
         Untranslatable: a form outside the whitelist (subset.py).
     """
-    writer = _Writer(tree, {name: f"fact{i}" for i, name in enumerate(names)})
-    body, _fails = writer.write(tree.root)
-    taken = [ast.arg(writer.names[name]) for name in names]
-    function = ast.fix_missing_locations(ast.Expression(ast.Lambda(_parameters(taken), body)))
+    taken = {name: f"fact{i}" for i, name in enumerate(names)}
+    body, _fails = _Writer(tree, lambda name: named(taken[name]), _by_key).write(tree.root)
+    return runnable(list(taken.values()), body)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One operand of an expression's ``&&``: its code, and the facts that it reads."""
+
+    body: ast.expr
+    reads: frozenset[str]
+    line_fields: frozenset[str]
+
+
+def clauses(tree: Tree, place: Place) -> list[Clause]:
+    """The operands of the outermost ``&&``, left to right; all must hold.
+
+    Where one of them fails another may still decide, so whoever runs them apart must ask the
+    whole expression after a ``Fault``. Lines are objects with the fields as attributes.
+
+    Args:
+        place: the code of a fact, by its dotted name.
+    """
+    found = []
+    pending = [tree.root]
+    while pending:
+        expr = pending.pop()
+        if tree.overload(expr) == "logical_and":
+            pending += reversed(expr.call.args)
+            continue
+        reads: set[str] = set()
+
+        def noted(name: str, reads: set[str] = reads) -> ast.expr:
+            reads.add(name)
+            return place(name)
+
+        writer = _Writer(tree, noted, _by_attribute)
+        body, _fails = writer.write(expr)
+        found.append(Clause(body, frozenset(reads), frozenset(writer.line_fields)))
+    return found
+
+
+def runnable(parameters: Sequence[str], body: ast.expr) -> Callable[..., Any]:
+    """A function of these parameters, without builtins.
+
+    Raises:
+        Untranslatable: the body holds a form that is never run.
+    """
+    taken = _parameters([ast.arg(name) for name in parameters])
+    function = ast.fix_missing_locations(ast.Expression(ast.Lambda(taken, body)))
     for node in ast.walk(function):  # a second look: nothing but these forms is ever run
         if not isinstance(node, _FORMS):
             raise Untranslatable(type(node).__name__)
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+            raise Untranslatable(f"the attribute {node.attr}")
     code = compile(function, "<policy>", "eval")
     made: Callable[..., Any] = eval(code, {"__builtins__": {}, **_HELPERS})
     return made
+
+
+def named(name: str) -> ast.Name:
+    """The code of a variable of ours."""
+    return ast.Name(name, ast.Load())
+
+
+def _by_key(item: ast.expr, field: str) -> ast.expr:
+    return ast.Subscript(item, ast.Constant(field), ast.Load())
+
+
+def _by_attribute(item: ast.expr, field: str) -> ast.expr:
+    return ast.Attribute(item, field, ast.Load())
 
 
 def _parameters(taken: list[ast.arg]) -> ast.arguments:
@@ -160,23 +226,28 @@ def _parameters(taken: list[ast.arg]) -> ast.arguments:
 class _Writer:
     """Writes nodes; each with whether its value may be an error."""
 
-    def __init__(self, tree: Tree, names: dict[str, str]) -> None:
-        self.names = names
+    def __init__(
+        self, tree: Tree, place: Place, field: Callable[[ast.expr, str], ast.expr]
+    ) -> None:
+        self.line_fields: set[str] = set()
+        self._place = place
+        self._field = field
         self._tree = tree
         self._item: str | None = None
 
     def write(self, expr: Any) -> tuple[ast.expr, bool]:
         variable = self._tree.variable(expr)
         if variable is not None:
-            return _name(self.names[variable]), False
+            return self._place(variable), False
         kind = _kind(expr)
         if kind == "const":
             return ast.Constant(_constant(expr.const)), False
         if kind == "ident" and expr.ident.name == self._item:
-            return _name("item"), False
+            return named("item"), False
         if kind == "select":
             operand, fails = self.write(expr.select.operand)
-            return ast.Subscript(operand, ast.Constant(expr.select.field), ast.Load()), fails
+            self.line_fields.add(expr.select.field)
+            return self._field(operand, expr.select.field), fails
         if kind == "list":
             elements = [self.write(element) for element in expr.list.elements]
             made = ast.Tuple([element for element, _ in elements], ast.Load())
@@ -199,7 +270,7 @@ class _Writer:
             return ast.Compare(left, [_COMPARISONS[overload]()], [right]), fails
         if overload in _CALLS:
             name = _CALLS[overload]
-            return ast.Call(_name(name), given, []), fails or name in _FAILING
+            return ast.Call(named(name), given, []), fails or name in _FAILING
         if overload == "logical_not":
             return ast.UnaryOp(ast.Not(), given[0]), fails
         if overload == "conditional":
@@ -217,7 +288,7 @@ class _Writer:
         if not left_fails:  # what the left one decides, the right one is not asked
             return ast.BoolOp(ast.And() if both else ast.Or(), [left, right]), fails
         later = [ast.Lambda(_parameters([]), operand) for operand in (left, right)]
-        return ast.Call(_name("both" if both else "either"), list(later), []), fails
+        return ast.Call(named("both" if both else "either"), list(later), []), fails
 
     def _loop(self, loop: Any) -> tuple[ast.expr, bool]:
         items, items_fail = self.write(loop.iter_range)
@@ -226,11 +297,7 @@ class _Writer:
         self._item = None
         name = "some" if loop.step.call.function == "_||_" else "every"
         test = ast.Lambda(_parameters([ast.arg("item")]), holds)
-        return ast.Call(_name(name), [items, test], []), items_fail or fails
-
-
-def _name(name: str) -> ast.Name:
-    return ast.Name(name, ast.Load())
+        return ast.Call(named(name), [items, test], []), items_fail or fails
 
 
 def _kind(expr: Any) -> str:

@@ -20,3 +20,29 @@ def test_both_sides_of_the_throughput_bench_do_the_same() -> None:
     assert found["orders"] == 12
     for counted in ("commits", "actions"):
         assert found[f"ours_{counted}"] == found[f"floor_{counted}"] > 0
+
+
+def test_the_four_evaluators_of_the_decision_bench_agree() -> None:
+    command = [sys.executable, "-m", "bench.decide", "--orders", "60", "--json"]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    found = json.loads(done.stdout)
+    assert found["same_answers"] is True
+    for name in ("ours", "python_floor", "cel_loop", "zen_traced"):
+        assert 0 < found[name]["p50_us"] <= found[name]["p99_us"]
+
+
+def test_the_backtest_bench_counts_every_process() -> None:
+    command = [
+        sys.executable, "-m", "bench.backtest", "--orders", "50", "--rounds", "2",
+        "--processes", "2", "--json",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    found = json.loads(done.stdout)
+    assert found["decisions_per_s"] >= found["per_process"] > 0
+    assert found["bytes_per_record"] > 1_000

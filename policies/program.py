@@ -1,0 +1,308 @@
+"""All rules of a route document about candidates, compiled into one pass over them.
+
+A rule is asked once of every object that it speaks about: a node's rules once a node, however
+many services leave it. What holds is kept as bits, one a rule, and a candidate's bits are those
+of its order, node, service and quote together; equal bits share one verdict. A rule whose
+condition is an ``&&`` is split: each operand is asked where all it reads is known, and a missing
+part counts as true.
+
+Nothing here handles a rule that fails: the careful evaluator (evaluator.py) then decides the
+whole snapshot, rule by rule. The tests and a sample of live decisions hold both to one answer.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import orjson
+
+from policies.expressions import Expression, Kind, Value
+from policies.translate import LEAST, MOST, Clause, Fault, clauses, named, runnable
+
+if TYPE_CHECKING:
+    from policies.compiled import CompiledRule, CompiledStep
+
+_INT = Annotated[int, msgspec.Meta(ge=LEAST, le=MOST)]
+_TYPES: dict[Kind, Any] = {"int": _INT, "bool": bool, "string": str, "strings": list[str]}
+_INDEX = Annotated[int, msgspec.Meta(ge=0, lt=2**16)]
+# Where a part of a rule is asked, by the objects that it reads.
+_LEVELS = ("order", "node", "service", "quote")
+_SPACES = ("order", "node", "service", "quote")
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What the rules say of a candidate; candidates of whom they say the same share one.
+
+    Attributes:
+        rejected: rules that reject it, as indices of the program's rules.
+        spoken: rules that price it.
+        adjustment: what those add, in minor units.
+        hits: the IDs of all of them.
+    """
+
+    rejected: tuple[int, ...]
+    spoken: tuple[int, ...]
+    adjustment: int
+    hits: tuple[str, ...]
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """The rules' word on a sheet of facts.
+
+    Attributes:
+        facts_hash: SHA-256 of the facts that were asked about.
+        standings: one a candidate, in the sheet's order.
+    """
+
+    facts_hash: str
+    standings: list[Standing]
+
+
+class Program:
+    """The compiled rules of one document, for any values of its params.
+
+    Attributes:
+        rules: candidates' rules in the document's order; an index means one of these.
+        reads: facts that have to be given, by object.
+    """
+
+    def __init__(
+        self, steps: Sequence[CompiledStep], kinds: Mapping[str, Kind],
+        line_fields: Mapping[str, Kind],
+    ) -> None:  # fmt: skip
+        self.steps = tuple(s for s in steps if s.scopes <= {"node", "service", "quote"})
+        self.rules: tuple[CompiledRule, ...] = tuple(r for s in self.steps for r in s.rules)
+        parts = [clauses(rule.when.tree, _place) for rule in self.rules]
+        self.reads = _reads(self.rules, parts)
+        fields = {f for each in parts for part in each for f in part.line_fields}
+        self.sheet = _sheet_type(self.reads, kinds, {f: line_fields[f] for f in sorted(fields)})
+        self._asks = _functions(parts)
+
+    def bind(self, params: Mapping[str, Value]) -> Rules:
+        """The program with the values of its params."""
+        return Rules(self, params, self._asks)
+
+
+@dataclass(slots=True)
+class Rules:
+    """A program that is ready to be asked."""
+
+    program: Program
+    params: Mapping[str, Value]
+    _asks: dict[str, Callable[..., Any]]
+    _given: Any = None
+    amounts: list[int | Expression] = field(default_factory=list)
+    _known: dict[int, Standing] = field(default_factory=dict)
+    _varying: int = 0
+
+    def __post_init__(self) -> None:
+        self._given = SimpleNamespace(**self.params)
+        for i, rule in enumerate(self.program.rules):
+            amount = self._constant(rule.answer.amount)
+            self.amounts.append(amount)
+            self._varying |= isinstance(amount, Expression) << i
+
+    def _constant(self, amount: Expression | int | None) -> int | Expression:
+        if not isinstance(amount, Expression):
+            return amount or 0
+        if any(space != "params" for space, _ in amount.reads):
+            return amount
+        return int(amount.evaluate([self.params[leaf] for _, leaf in amount.reads]))
+
+    def ask(self, facts: Mapping[str, Any]) -> Ruling:
+        """What the rules say of every candidate.
+
+        Args:
+            facts: ``order``, ``nodes``, ``services`` and ``quotes`` with what ``reads`` names; a
+                quote has the indices of its ``node`` and ``service`` as well.
+
+        Raises:
+            msgspec.ValidationError: a fact is missing, unknown or of the wrong type.
+            Fault: a rule could not be evaluated, or a quote is of no node or service.
+        """
+        sheet = msgspec.convert(facts, self.program.sheet)
+        written = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
+        digest = hashlib.sha256(written).hexdigest()
+        bits = self._bits(sheet)
+        if not self._varying:
+            try:
+                return Ruling(digest, [self._known[b] for b in bits])
+            except KeyError:
+                pass  # bits that are seen for the first time
+        pairs = zip(bits, sheet.quotes, strict=True)
+        return Ruling(digest, [self._standing(b, sheet, quote) for b, quote in pairs])
+
+    def _bits(self, sheet: Any) -> list[int]:
+        """For every quote the rules that hold, one bit each."""
+        asks, params, order = self._asks, self._given, sheet.order
+        nodes = asks["node"](params, order, asks["order"](params, order), sheet.nodes)
+        services = asks["service"](params, order, sheet.services)
+        try:
+            bits: list[int] = asks["quote"](
+                params, order, sheet.nodes, sheet.services, nodes, services, sheet.quotes
+            )
+        except IndexError:
+            raise Fault("a quote is of no node or service") from None
+        return bits
+
+    def _standing(self, bits: int, sheet: Any, quote: Any) -> Standing:
+        known = self._known.get(bits)
+        if known is None:
+            known = self._resolve(bits, sheet, quote)
+            if not bits & self._varying:
+                self._known[bits] = known
+        return known
+
+    def _resolve(self, bits: int, sheet: Any, quote: Any) -> Standing:
+        """Apply the steps' hit policies to the rules that hold."""
+        rejected: list[int] = []
+        spoken: list[int] = []
+        adjustment = at = 0
+        for step in self.program.steps:
+            hits = [i for i in range(at, at + len(step.rules)) if bits >> i & 1]
+            at += len(step.rules)
+            if step.hit == "first":
+                hits = hits[:1]
+            if step.verb == "reject":
+                rejected += hits
+                continue
+            amounts = {i: self._amount(i, sheet, quote) for i in hits}
+            if step.hit == "min" and hits:
+                hits = [min(hits, key=amounts.__getitem__)]
+            spoken += hits
+            adjustment += sum(amounts[i] for i in hits)
+        names = tuple(self.program.rules[i].id for i in (*rejected, *spoken))
+        return Standing(tuple(rejected), tuple(spoken), adjustment, names)
+
+    def _amount(self, i: int, sheet: Any, quote: Any) -> int:
+        amount = self.amounts[i]
+        if isinstance(amount, int):
+            return amount
+        objects = {
+            "params": self._given, "order": sheet.order, "quote": quote,
+            "node": sheet.nodes[quote.node], "service": sheet.services[quote.service],
+        }  # fmt: skip
+        return int(amount.evaluate([getattr(objects[s], leaf) for s, leaf in amount.reads]))
+
+
+def _place(name: str) -> ast.expr:
+    """Where generated code finds a fact: an attribute of the object at hand."""
+    space, _, leaf = name.partition(".")
+    return ast.Attribute(named(space), leaf, ast.Load())
+
+
+def _reads(
+    rules: Sequence[CompiledRule], parts: Sequence[Sequence[Clause]]
+) -> dict[str, tuple[str, ...]]:
+    names = {name for each in parts for part in each for name in part.reads}
+    for rule in rules:
+        if isinstance(rule.answer.amount, Expression):
+            names |= set(rule.answer.amount.kinds)
+    pairs = sorted(tuple(name.split(".", 1)) for name in names)
+    return {space: tuple(leaf for s, leaf in pairs if s == space) for space in _SPACES}
+
+
+def _sheet_type(
+    reads: Mapping[str, Sequence[str]], kinds: Mapping[str, Kind], line_fields: Mapping[str, Kind]
+) -> Any:
+    line = _struct(
+        "Line", [(name, _TYPES[kind]) for name, kind in line_fields.items()], strict=False
+    )
+
+    def typed(space: str) -> list[tuple[str, Any]]:
+        found: list[tuple[str, Any]] = []
+        for leaf in reads[space]:
+            kind = kinds[f"{space}.{leaf}"]
+            found.append((leaf, list[line] if kind == "lines" else _TYPES[kind]))  # type: ignore[valid-type]
+        return found
+
+    node, service = _struct("Node", typed("node")), _struct("Service", typed("service"))
+    quote = _struct("Quote", [("node", _INDEX), ("service", _INDEX), *typed("quote")])
+    return _struct(
+        "Sheet",
+        [
+            ("order", _struct("Order", typed("order"))), ("nodes", list[node]),  # type: ignore[valid-type]
+            ("services", list[service]), ("quotes", list[quote]),  # type: ignore[valid-type]
+        ],
+    )  # fmt: skip
+
+
+def _struct(name: str, fields: list[tuple[str, Any]], *, strict: bool = True) -> Any:
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=strict, gc=False)
+
+
+def _functions(parts: Sequence[Sequence[Clause]]) -> dict[str, Callable[..., Any]]:
+    """One function a level: the bits of the rules, 1 where its part of the rule holds."""
+    full = (1 << len(parts)) - 1
+    at_level: dict[str, dict[int, list[ast.expr]]] = {level: {} for level in _LEVELS}
+    for i, each in enumerate(parts):
+        for part in each:
+            at_level[_level(part)].setdefault(i, []).append(part.body)
+    order, node, service, quote = (_bits(full, at_level[level]) for level in _LEVELS)
+    return {
+        "order": runnable(["params", "order"], order),
+        "node": runnable(
+            ["params", "order", "base", "nodes"],
+            _each("node", "nodes", _all_of(named("base"), node)),
+        ),
+        "service": runnable(["params", "order", "services"], _each("service", "services", service)),
+        "quote": runnable(
+            ["params", "order", "nodes", "services", "by_node", "by_service", "quotes"],
+            _each("quote", "quotes", _of_quote(quote)),
+        ),
+    }
+
+
+def _level(part: Clause) -> str:
+    spaces = {name.partition(".")[0] for name in part.reads} - {"params"}
+    if spaces <= {"order"}:
+        return "order"
+    return (
+        "node"
+        if spaces <= {"order", "node"}
+        else ("service" if spaces <= {"order", "service"} else "quote")
+    )
+
+
+def _bits(full: int, conditions: Mapping[int, list[ast.expr]]) -> ast.expr:
+    """``rest | (1 if … else 0) | (2 if … else 0) …``"""
+    rest = full & ~reduce(int.__or__, (1 << i for i in conditions), 0)
+    made: ast.expr = ast.Constant(rest)
+    for i, bodies in conditions.items():
+        test = bodies[0] if len(bodies) == 1 else ast.BoolOp(ast.And(), bodies)
+        bit = ast.IfExp(test, ast.Constant(1 << i), ast.Constant(0))
+        made = ast.BinOp(made, ast.BitOr(), bit)
+    return made
+
+
+def _all_of(*bits: ast.expr) -> ast.expr:
+    return reduce(lambda left, right: ast.BinOp(left, ast.BitAnd(), right), bits)
+
+
+def _each(item: str, items: str, made: ast.expr) -> ast.expr:
+    target = ast.Name(item, ast.Store())
+    return ast.ListComp(made, [ast.comprehension(target, named(items), [], is_async=0)])
+
+
+class _AtQuote(ast.NodeTransformer):
+    """At a quote its node and service are found by index."""
+
+    def visit_Name(self, name: ast.Name) -> ast.expr:
+        return _indexed(f"{name.id}s", name.id) if name.id in ("node", "service") else name
+
+
+def _indexed(items: str, index: str) -> ast.expr:
+    return ast.Subscript(named(items), ast.Attribute(named("quote"), index, ast.Load()), ast.Load())
+
+
+def _of_quote(bits: ast.expr) -> ast.expr:
+    return _all_of(
+        _indexed("by_node", "node"), _indexed("by_service", "service"), _AtQuote().visit(bits)
+    )
