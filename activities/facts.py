@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -102,21 +102,54 @@ def route_snapshot(
         if ignore_stock
         else inventory.available(connection, wanted)
     )
-    skip = set(excluded_nodes)
-    nodes = [n for n in network.nodes if n.id not in skip and (not only_node or n.id == only_node)]
-    holidays = holiday_dates(network.holidays, (now.year, now.year + 1))
-    departures = {n.id: ship_at(now, n, holidays) for n in nodes}
+    leaves = departures(network, now)
     used = fulfillments.shipped_today(
-        connection, {n: at.date().isoformat() for n, at in departures.items()}
+        connection, {n: at.date().isoformat() for n, at in leaves.items()}
     )
-    refused = set(excluded_services)
+    return snapshot_of(
+        facts, network, queues, now, generation, stock, leaves, used,
+        excluded_nodes=excluded_nodes, excluded_services=excluded_services, only_node=only_node,
+    )  # fmt: skip
+
+
+def departures(network: Network, now: datetime) -> dict[str, datetime]:
+    """When an order released now leaves, by node."""
+    holidays = _holidays(network, now)
+    return {n.id: ship_at(now, n, holidays) for n in network.nodes}
+
+
+def _holidays(network: Network, now: datetime) -> tuple[str, ...]:
+    return holiday_dates(network.holidays, (now.year, now.year + 1))
+
+
+def snapshot_of(
+    facts: OrderFacts,
+    network: Network,
+    queues: dict[str, str],
+    now: datetime,
+    generation: int,
+    stock: Mapping[str, dict[str, int]],
+    leaves: Mapping[str, datetime],
+    used: Mapping[str, int],
+    *,
+    excluded_nodes: Iterable[str] = (),
+    excluded_services: Iterable[str] = (),
+    only_node: str = "",
+) -> RouteSnapshot:
+    """A route snapshot from facts that are already there.
+
+    Args:
+        stock: units that may be promised, by node and SKU.
+        leaves: when an order released now leaves, by node.
+        used: fulfillment orders that leave with this one, by node.
+    """
+    wanted, skip, refused = facts.wanted(), set(excluded_nodes), set(excluded_services)
+    nodes = [n for n in network.nodes if n.id not in skip and (not only_node or n.id == only_node)]
     return RouteSnapshot(
         now=now,
         order=facts,
         nodes=tuple(
-            _node_facts(
-                n, facts, network, queues, departures[n.id], used[n.id], stock.get(n.id, {})
-            )
+            _node_facts(n, facts, network, queues, leaves[n.id], used[n.id], stock.get(n.id, {}))
             for n in nodes
         ),
         services=tuple(
@@ -126,7 +159,7 @@ def route_snapshot(
         rate_cards=tuple(
             network.card(name, now) for name in sorted({s.card for s in network.services})
         ),
-        holidays=holidays,
+        holidays=_holidays(network, now),
         promotions=tuple(
             sorted({x.promotion for x in facts.lines if x.promotion and x.sku in wanted})
         ),
