@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy import Connection
 
 from activities.contracts import connector_queue
+from activities.policies import PoliciesInForce
 from connectors.ports import Connector
 from domain.decision import Decision, Snapshot
 from domain.network import Network
-from policies import DIFFERS, Library
+from policies import DIFFERS
 from store.audit import AuditLog
 from store.database import Database
 from store.personal import Vault
@@ -27,16 +29,16 @@ class Context:
     vault: Vault
     audit: AuditLog
     network: Network
-    library: Library
+    policies: PoliciesInForce
     connectors: Mapping[str, Connector]
 
-    def decide(self, snapshot: Snapshot) -> Decision:
-        """Decide by the policies in force; alarm when their compiled form is wrong.
+    def decide(self, connection: Connection, snapshot: Snapshot) -> Decision:
+        """Decide by the policies in force now; alarm when their compiled form is wrong.
 
         Raises:
             InvalidInput: the snapshot is larger than a decision may look at.
         """
-        decision = self.library.decide(snapshot)
+        decision = self.policies.library(connection).decide(snapshot)
         if DIFFERS in decision.errors:
             log.error(DIFFERS, policies=decision.policies, snapshot=decision.snapshot_hash)
         return decision

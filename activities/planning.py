@@ -82,7 +82,7 @@ class Planning:
         """
         with self._c.db.read() as connection:
             snapshot, open_units = self._snapshot(connection, request)
-        decision = self._c.decide(snapshot)
+            decision = self._c.decide(connection, snapshot)
         outcome = cast(RouteOutcome, decision.outcome)
         decision_id = f"{request.key}/route"
 
@@ -239,7 +239,7 @@ class Planning:
             connection, facts, self._c.network, self._c.queues, request.at, request.attempts,
             excluded_services=request.excluded_services, only_node=part.node, ignore_stock=True,
         )  # fmt: skip
-        decision = self._c.decide(snapshot)
+        decision = self._c.decide(connection, snapshot)
         decisions.record(
             connection, f"{request.key}/next", request.order_id, snapshot, decision, request.at
         )
@@ -300,7 +300,7 @@ class Planning:
         self, connection: Connection, request: m.Keyed, point: str, snapshot: Snapshot,
         kind: type[Kind],
     ) -> Kind:  # fmt: skip
-        decision = self._c.decide(snapshot)
+        decision = self._c.decide(connection, snapshot)
         decisions.record(
             connection, f"{request.key}/{point}", request.order_id, snapshot, decision, request.at
         )

@@ -73,7 +73,7 @@ class Review:
                 carrier=request.carrier,
                 attempts=request.attempts,
             )
-            decision = self._c.decide(snapshot)
+            decision = self._c.decide(connection, snapshot)
             decisions.record(
                 connection,
                 f"{request.key}/exception",

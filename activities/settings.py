@@ -11,6 +11,8 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from domain.base import InvalidInput, Problem
 if TYPE_CHECKING:
     from activities.context import Context
     from domain.network import Network
+    from policies import Library
     from store.database import Database
     from store.personal import Vault
 
@@ -126,21 +129,37 @@ class Settings:
 
         return Vault(os.environ.get(KEY_VARIABLE, ""))
 
+    def read_policies(self, network: Network) -> Library:
+        """The documents that the network file names, from the policy folder.
+
+        Raises:
+            InvalidInput: every problem of every document.
+        """
+        from policies import Library
+
+        if not network.policies:
+            return Library.default()
+        return Library.load(self.policies, network.policies)
+
     def context(self, *, with_connectors: bool = True) -> Context:
         """Everything that activities are given."""
         from activities.context import Context
+        from activities.policies import PoliciesInForce, install
         from connectors import registry
-        from policies import Library
+        from store import catalog
         from store.audit import audit_log
 
         network = self.read_network()
+        db = self.open_database()
+        audit = audit_log(self.home)
+        with db.read() as connection:
+            now = catalog.clock(connection).at(datetime.now(UTC))
+        install(db, audit, partial(self.read_policies, network), now)
         return Context(
-            db=self.open_database(),
+            db=db,
             vault=self.vault(),
-            audit=audit_log(self.home),
+            audit=audit,
             network=network,
-            library=Library.load(self.policies, network.policies)
-            if network.policies
-            else Library.default(),
+            policies=PoliciesInForce(network.policies),
             connectors=registry.load(network.connectors) if with_connectors else {},
         )

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from cli.session import bad_input, console, print_json, session
-from policies import Library
 
 
 def check(
@@ -25,7 +24,7 @@ def check(
         if file is not None:
             s.settings = dataclasses.replace(s.settings, network=file)
         found = s.network
-        library = Library.load(s.settings.policies, found.policies)
+        library = s.settings.read_policies(found)
     summary = {
         "nodes": [n.id for n in found.nodes],
         "services": len(found.services),

@@ -385,6 +385,7 @@ class Decision(Frozen):
         policy_hash: content hash over those documents.
         snapshot_hash: SHA-256 of the snapshot's JSON.
         errors: rules that failed to evaluate, and what the step's on_error did.
+        bucket: ``stable``, ``canary`` or the arm of an experiment: whose version decided.
     """
 
     point: Point
@@ -395,3 +396,4 @@ class Decision(Frozen):
     outcome: Outcome = Field(discriminator="point")
     hits: tuple[RuleHit, ...] = ()
     errors: tuple[str, ...] = ()
+    bucket: str = "stable"

@@ -34,6 +34,7 @@ INITIAL: dict[str, dict[str, str]] = {
     "shipment": {"status": "label_created", "tracking_status": "pending"},
     "hold": {"status": "active"},
     "exception": {"status": "open"},
+    "policy_version": {"state": "draft"},
 }
 
 _TRACKED = "pending in_transit out_for_delivery delivery_delayed"
@@ -133,6 +134,21 @@ TRANSITIONS: dict[str, dict[str, Transition]] = {
             status=("open acknowledged escalated", "auto_resolved"),
         ),
     },
+    "policy_version": {
+        "submit": _move("policy.submitted", state=("draft", "in_review")),
+        "approve": _move("policy.approved", state=("in_review", "approved")),
+        "reject": _move("policy.rejected", state=("in_review", "rejected")),
+        "shadow": _move("policy.shadow_started", state=("approved", "shadow")),
+        "canary": _move("policy.canary_started", state=("approved shadow", "canary")),
+        "activate": _move("policy.activated", state=("draft approved shadow canary", "active")),
+        "supersede": _move("policy.superseded", state=("active", "superseded")),
+        "reinstate": _move("policy.reinstated", state=("superseded", "active")),
+        "roll_back": _move("policy.rolled_back", state=("shadow canary active", "rolled_back")),
+        "archive": _move(
+            "policy.archived",
+            state=("draft in_review approved rejected superseded rolled_back", "archived"),
+        ),
+    },
 }
 
 CREATION_EVENTS: dict[str, str] = {
@@ -142,6 +158,7 @@ CREATION_EVENTS: dict[str, str] = {
     "shipment": "label.purchased",
     "hold": "order.held",
     "exception": "exception.opened",
+    "policy_version": "policy.drafted",
 }
 
 # Events that record a fact without changing a state of ours.
@@ -167,6 +184,10 @@ FACT_EVENTS = frozenset(
         "inventory.diverged",
         "inventory.received",
         "inventory.lost",
+        "policy.canary_widened",
+        "policy.rollout_held",
+        "policy.rollout_resumed",
+        "policy.drifted",
     }
 )
 

@@ -11,6 +11,7 @@ from policies.library import (
     DIFFERS,
     TEMPLATES,
     Library,
+    Trial,
     load_policy,
     read_policy,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "TEMPLATES",
     "Library",
     "Policy",
+    "Trial",
     "decide",
     "explain",
     "load_policy",

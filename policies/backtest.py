@@ -22,7 +22,7 @@ from domain.decision import (
     RuleHit,
     Snapshot,
 )
-from policies.compiled import Policy
+from policies.compiled import Policy, in_place
 from policies.decide import decide, point_of
 
 __all__ = ["ANOTHER_REASON", "Measured", "Points", "Replayed", "exchanged", "replay", "rule_of"]
@@ -82,11 +82,7 @@ def exchanged(points: Points, candidate: Policy) -> dict[str, tuple[Policy, ...]
     Without such a document it stands first: specific before general, whose default holds.
     """
     point = candidate.document.point
-    there = tuple(points.get(point, ()))
-    if any(policy.name == candidate.name for policy in there):
-        there = tuple(candidate if p.name == candidate.name else p for p in there)
-    else:
-        there = (candidate, *there)
+    there = in_place(points.get(point, ()), candidate, 0)
     return {**{name: tuple(policies) for name, policies in points.items()}, point: there}
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from domain.decision import OrderFacts
 
-__all__ = ["BUCKETS", "By", "arm", "bucket", "bucket_key", "in_canary"]
+__all__ = ["BUCKETS", "PER_PERCENT", "By", "arm", "bucket", "bucket_key", "in_canary"]
 
 BUCKETS = 10_000  # hundredths of a percent
 PER_PERCENT = BUCKETS // 100

@@ -75,6 +75,7 @@ class _Checker:
             steps=steps,
             default=default,
             params=self._params,
+            source=self.source.text,
             rules=rules,
         )
 

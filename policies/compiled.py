@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,6 +92,7 @@ class Policy:
     Attributes:
         label: ``name@version``.
         hash: SHA-256 of the canonical document; any edit changes it.
+        source: its text, as a person wrote it.
         rules: its rules about candidates as one function; only at route.
     """
 
@@ -101,6 +102,7 @@ class Policy:
     steps: tuple[CompiledStep, ...]
     default: CompiledAnswer
     params: Mapping[str, Value]
+    source: str = ""
     rules: Rules | None = None
 
     def with_params(self, changes: Mapping[str, Value]) -> Policy:
@@ -113,6 +115,13 @@ class Policy:
     def name(self) -> str:
         """The policy's name."""
         return self.document.policy
+
+
+def in_place(policies: Sequence[Policy], policy: Policy, at: int) -> tuple[Policy, ...]:
+    """Documents with one in the place of its name's, or inserted where none has its name."""
+    if any(each.name == policy.name for each in policies):
+        return tuple(policy if each.name == policy.name else each for each in policies)
+    return (*policies[:at], policy, *policies[at:])
 
 
 def content_hash(body: Mapping[str, Any]) -> str:

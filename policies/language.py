@@ -10,6 +10,9 @@ from domain.base import InvalidInput, Problem
 from domain.decision import Point
 from domain.network import problems_of
 from domain.order import Role
+from policies.buckets import By
+from policies.guards import Tolerances
+from policies.rollout import DEFAULT_STAGES, RolloutPlan, Stage
 from policies.source import Path, Source, read
 
 SCHEMA = "meshline.policy/v1"
@@ -99,13 +102,61 @@ class Step(_Part):
     rules: list[Rule] = Field(min_length=1, max_length=MAX_RULES)
 
 
-class Rollout(_Part):
-    """Where the version applies. Parsed and checked now, acted upon by a later release."""
+class RolloutStage(_Part):
+    """A share of the orders, and how much must be seen before there are more."""
 
-    mode: Literal["shadow", "canary", "full"] = "full"
-    percent: int = Field(default=100, ge=0, le=100)
-    by: Literal["order", "sku", "channel"] = "order"
+    percent: int = Field(ge=0, lt=100)
+    orders: int = Field(ge=0, le=1_000_000)
+    hours: int = Field(default=0, ge=0, le=10_000)
+
+
+class RolloutGuards(_Part):
+    """How much worse than the version in force it may be: percent of cost, points of shares."""
+
+    cost: int = Field(default=2, ge=0, le=50)
+    late: int = Field(default=1, ge=0, le=50)
+    asked: int = Field(default=2, ge=0, le=50)
+    failed: int = Field(default=0, ge=0, le=50)
+
+
+class Rollout(_Part):
+    """How the version comes into force once it is approved.
+
+    Attributes:
+        mode: ``full`` at once; ``shadow`` beside the one in force until a person promotes it;
+            ``canary`` in stages.
+        by: what the buckets are made of.
+        only: values of ``by`` that take part; empty for all.
+        salt: of the buckets; by default the version's hash.
+    """
+
+    mode: Literal["full", "shadow", "canary"] = "full"
+    by: By = "order"
+    only: list[str] = Field(default=[], max_length=1_000)
     salt: str = Field(default="", max_length=60)
+    stages: list[RolloutStage] = Field(default=[], max_length=10)
+    guards: RolloutGuards = RolloutGuards()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Rollout:
+        percents = [stage.percent for stage in self.stages]
+        if percents != sorted(set(percents)):
+            raise ValueError(f"stages have percents {percents}, which do not rise")
+        if self.stages and self.mode != "canary":
+            raise ValueError(f"stages are for mode canary, not for {self.mode}")
+        if self.only and self.by == "order":
+            raise ValueError("only names SKUs, channels or cohorts: set by to one of them")
+        return self
+
+    def plan(self) -> RolloutPlan:
+        """The stages and guards to roll it out by."""
+        stages = tuple(
+            Stage(percent=s.percent, min_orders=s.orders, min_hours=s.hours) for s in self.stages
+        )
+        if self.mode == "shadow":
+            stages = DEFAULT_STAGES[:1]
+        tolerances = Tolerances(**self.guards.model_dump())
+        return RolloutPlan(stages=stages or DEFAULT_STAGES, tolerances=tolerances)
 
 
 class Trial(_Part):

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import get_args
 
 from domain.base import InvalidInput, Problem
-from domain.decision import Decision, Point, Snapshot
+from domain.decision import Decision, OrderFacts, Point, Snapshot
+from policies.buckets import PER_PERCENT, By, bucket, bucket_key
 from policies.checker import check
-from policies.compiled import Policy
+from policies.compiled import Policy, in_place
 from policies.decide import decide, point_of
 from policies.language import parse
 from policies.source import MAX_CHARACTERS
@@ -67,14 +68,46 @@ def read_policy(path: Path) -> Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """A version that decides a share of the orders, in place of the one in force.
+
+    Attributes:
+        start: first percent of its buckets, 0 to 99; ``percent`` is how many there are.
+        only: values of ``by`` that take part; empty for all.
+        at: where among the documents of its point it stands when none of its name is in force.
+        bucket: what decisions call it: ``canary``, or the arm of an experiment.
+    """
+
+    policy: Policy
+    percent: int
+    salt: str
+    by: By = "order"
+    only: frozenset[str] = frozenset()
+    start: int = 0
+    at: int = 0
+    bucket: str = "canary"
+
+    def takes(self, order: OrderFacts) -> bool:
+        """Whether it decides this order; the same order always gets the same answer."""
+        key = bucket_key(order, self.by)
+        if not key or not self.percent or (self.only and key not in self.only):
+            return False
+        # who is named takes part by order: a share of one channel is a share of its orders
+        found = bucket(self.salt, order.id if self.only else key)
+        return self.start * PER_PERCENT <= found < (self.start + self.percent) * PER_PERCENT
+
+
+@dataclass(frozen=True, slots=True)
 class Library:
     """The policies in force, by point.
 
     Attributes:
         points: by point, its documents in the order in which they take part.
+        trials: by point, versions that decide a share of the orders.
     """
 
     points: Mapping[str, tuple[Policy, ...]] = field(default_factory=dict)
+    trials: Mapping[str, tuple[Trial, ...]] = field(default_factory=dict)
 
     @classmethod
     def default(cls) -> Library:
@@ -105,8 +138,7 @@ class Library:
                 )
         loaded: dict[str, Policy | None] = {}
         chosen: dict[str, tuple[Policy, ...]] = {}
-        for point in known:
-            names = points.get(point) or DEFAULT_POINTS[point]
+        for point, names in named_at(points).items():
             found = [_named(folder, name, loaded, problems) for name in names]
             chosen[point] = tuple(policy for policy in found if policy is not None)
             problems += [_misplaced(p, point) for p in chosen[point] if p.document.point != point]
@@ -123,19 +155,41 @@ class Library:
         Raises:
             InvalidInput: the snapshot is larger than a decision may look at.
         """
-        policies = self.points[point_of(snapshot)]
+        policies, bucket = self.of_order(point_of(snapshot), snapshot.order)
         made = decide(policies, snapshot)
+        if bucket:
+            made = made.model_copy(update={"bucket": bucket})
         if int(made.snapshot_hash[:8], 16) % ask_engine_every:
             return made
         asked = decide(policies, snapshot, by_engine=True)
+        asked = asked.model_copy(update={"bucket": made.bucket})
         if asked == made:
             return made
         return asked.model_copy(update={"errors": (*asked.errors, DIFFERS)})
+
+    def of_order(self, point: str, order: OrderFacts) -> tuple[tuple[Policy, ...], str]:
+        """The documents that decide an order at a point, and the bucket; empty for stable."""
+        policies = self.points[point]
+        buckets = []
+        for trial in self.trials.get(point, ()):
+            if trial.takes(order):
+                policies = in_place(policies, trial.policy, trial.at)
+                buckets.append(trial.bucket)
+        return policies, "+".join(buckets)
 
     @property
     def policies(self) -> tuple[Policy, ...]:
         """Every document once, by point and order."""
         return tuple(dict.fromkeys(p for documents in self.points.values() for p in documents))
+
+
+def named_at(points: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """By point the names of its documents, in the order in which they take part.
+
+    Args:
+        points: what the network file says; other points keep their defaults.
+    """
+    return {p: tuple(points.get(p) or DEFAULT_POINTS[p]) for p in get_args(Point)}
 
 
 def _named(

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, insert, select
 from store import tables as t
 
 KEY_VARIABLE = "MESHLINE_AUDIT_KEY"
+AFTER_COMMIT = "after_commit"  # in a connection's info: what Database.write does then
 
 
 class AuditLog:
@@ -50,18 +52,20 @@ class AuditLog:
             )
         )  # fmt: skip
         if self._heads is not None:
-            with self._heads.open("a") as heads:
-                heads.write(f"{subject}\t{seq}\t{digest}\n")
+            # after the commit: what was rolled back is no truncation
+            connection.info.setdefault(AFTER_COMMIT, []).append(
+                partial(_write_head, self._heads, f"{subject}\t{seq}\t{digest}\n")
+            )
 
     def verify(self, connection: Connection) -> list[str]:
         """What is wrong with the chains, in words; empty when they are whole.
 
-        A head that stands in the file but not in the database is a truncation, unless the
-        transaction that wrote it was rolled back: then the same number follows with another
-        digest, and the last one in the file counts.
+        A head that stands in the file but not in the database is a truncation; a row that the
+        file does not know yet was committed just before a process died.
         """
         wrong: list[str] = []
         tails: dict[str, tuple[int, str]] = {}
+        digests: dict[tuple[str, int], str] = {}
         for row in connection.execute(select(t.audit).order_by(t.audit.c.subject, t.audit.c.seq)):
             seq, previous = tails.get(row.subject, (0, ""))
             if row.seq != seq + 1 or row.previous != previous:
@@ -72,11 +76,14 @@ class AuditLog:
             if not hmac.compare_digest(digest, row.digest):
                 wrong.append(f"{row.subject}: row {row.seq} was changed")
             tails[row.subject] = (row.seq, row.digest)
+            digests[row.subject, row.seq] = row.digest
         if self._heads is not None and self._heads.exists():
             for line in self._heads.read_text().splitlines():
-                subject, seq_text, _digest = line.split("\t")
+                subject, seq_text, digest = line.split("\t")
                 if tails.get(subject, (0, ""))[0] < int(seq_text):
                     wrong.append(f"{subject}: ends before row {seq_text}, which its head names")
+                elif digests.get((subject, int(seq_text)), digest) != digest:
+                    wrong.append(f"{subject}: row {seq_text} is not the one that its head names")
         return sorted(set(wrong))
 
     def _digest(
@@ -91,6 +98,11 @@ class AuditLog:
     ) -> str:
         text = "\x1f".join([subject, str(seq), at.isoformat(), actor, action, body, previous])
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _write_head(path: Path, line: str) -> None:
+    with path.open("a") as heads:
+        heads.write(line)
 
 
 def audit_log(folder: Path) -> AuditLog:

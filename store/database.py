@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, bindparam, create_engine, event, insp
 
 from store import events
 from store import tables as t
+from store.audit import AFTER_COMMIT
 from store.statements import insert_into
 
 BUSY_TIMEOUT_MS = 10_000
@@ -57,14 +58,19 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that holds the write lock from its start (BEGIN IMMEDIATE).
 
-        Its events are written at its end.
+        Its events are written at its end; heads of audit chains once it is committed.
         """
+        committed: list[Callable[[], None]] = []
         with self._turn, self.engine.begin() as connection:
             try:
                 yield connection
                 events.flush(connection)
+                committed = connection.info.get(AFTER_COMMIT, [])
             finally:
                 events.forget(connection)
+                connection.info.pop(AFTER_COMMIT, None)
+        for deed in committed:
+            deed()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -134,6 +134,7 @@ _TABLES: dict[str, Table] = {
     "shipment": t.shipments,
     "hold": t.holds,
     "exception": t.exceptions,
+    "policy_version": t.policy_versions,
 }
 
 

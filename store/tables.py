@@ -343,6 +343,58 @@ class ProblemRow(SQLModel, table=True):
     at: datetime = _time()
 
 
+class PolicyRow(SQLModel, table=True):
+    """A published version of a policy document: its text never changes, its state does.
+
+    ``id`` is ``name@version``; ``hash`` is of the document's canonical form.
+    """
+
+    __tablename__ = "policy_versions"
+    __table_args__ = (Index("ix_policy_versions_state", "state", "name"),)
+    id: str = Field(primary_key=True)
+    name: str = Field(index=True)
+    version: int
+    point: str
+    hash: str = Field(index=True)
+    state: str
+    owner: str
+    author: str
+    description: str = _text()
+    body: str = _text()
+    created_at: datetime = _time()
+    updated_at: datetime = _time()
+
+
+class RolloutRow(SQLModel, table=True):
+    """A version on its way into force, or an arm of an experiment, and the orders it decides.
+
+    ``start`` and ``percent`` are its share of the buckets; ``stable`` is the version that it is
+    compared with; ``progress`` is what the guards know, ``cursor`` how far they have read.
+    """
+
+    __tablename__ = "policy_rollouts"
+    __table_args__ = (Index("ix_policy_rollouts_live", "live", "name"),)
+    id: str = Field(primary_key=True)
+    kind: str
+    name: str
+    version_id: str
+    stable: str
+    live: bool
+    status: str
+    start: int = 0
+    percent: int = 0
+    by: str = "order"
+    only: str = _text(default="[]")
+    salt: str
+    owner: str
+    started_by: str
+    because: str = _text(default="")
+    progress: str = _text(default="")
+    cursor: str = ""
+    started_at: datetime = _time()
+    updated_at: datetime = _time()
+
+
 class SettingRow(SQLModel, table=True):
     __tablename__ = "settings"
     key: str = Field(primary_key=True)
@@ -375,5 +427,7 @@ addresses = table(AddressRow)
 cursors = table(CursorRow)
 payments = table(PaymentRow)
 problems = table(ProblemRow)
+policy_versions = table(PolicyRow)
+rollouts = table(RolloutRow)
 settings = table(SettingRow)
 metadata = SQLModel.metadata

@@ -19,6 +19,7 @@ from temporalio.client import Client, WorkflowHandle
 from activities.context import Context
 from activities.geography import preload
 from activities.intake import Intake
+from activities.policies import PoliciesInForce, install
 from activities.settings import ROOT, expand
 from connectors.ports import Inbound
 from domain import messages as m
@@ -276,12 +277,14 @@ async def made_bed(
     clock = BusinessClock(epoch=MONDAY, wall_epoch=now, rate=rate)
     with db.write() as connection:
         catalog.set_setting(connection, "clock", clock.model_dump_json())
+    audit = AuditLog("test", folder / "heads.tsv")
+    install(db, audit, Library.default, MONDAY)
     context = Context(
         db=db,
         vault=Vault(PII_KEY),
-        audit=AuditLog("test", folder / "heads.tsv"),
+        audit=audit,
         network=network,
-        library=Library.default(),
+        policies=PoliciesInForce(network.policies),
         connectors=cast(Any, doubles({c.name: c for c in network.connectors})),
     )
     preload()

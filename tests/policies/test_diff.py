@@ -74,9 +74,9 @@ def test_another_sequence_of_the_same_rules_is_a_change() -> None:
 
 
 def test_rollout_default_and_tests_are_compared() -> None:
-    assert changes("tests:\n", "rollout: {mode: canary, percent: 5}\ntests:\n") == [
+    assert changes("tests:\n", "rollout: {mode: canary, by: channel}\ntests:\n") == [
         "~ rollout mode: full → canary",
-        "~ rollout percent: 100 → 5",
+        "~ rollout by: order → channel",
     ]
     assert changes("  then: approve\n", "  then: ask\n") == ["~ default then: approve → ask"]
     assert changes("{cost_minor: 2201}", "{cost_minor: 2300}") == [
