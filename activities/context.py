@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from activities.contracts import connector_queue
+from activities.facts import queues_of
 from connectors.ports import Connector
 from domain.decision import Decision, Snapshot
 from domain.network import Network
@@ -44,4 +44,4 @@ class Context:
     @property
     def queues(self) -> dict[str, str]:
         """Task queue of each configured connector."""
-        return {c.name: connector_queue(c.name) for c in self.network.connectors}
+        return queues_of(self.network)
