@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 NOW, CANDIDATE, BETTER, WORSE = "#8a94a6", "#2563eb", "#15803d", "#b91c1c"
 SHARES = ("express", "split", "on_time", "asked", "infeasible")
-LESS_IS_BETTER = ("cost_minor", "hours", "express", "split", "asked", "infeasible", "failed")
+# More or less express and splits are neither good nor bad in themselves.
+MORE_IS_BETTER, NEITHER = ("on_time",), ("express", "split")
 RULES = 12
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1f2937;background:#fff;max-width:62rem;
@@ -90,10 +91,10 @@ def _table(result: Backtest, currency: str) -> str:
 
 
 def _judged(metric: Metric) -> str:
-    """Whether the difference is surely one, for better or worse; empty where it may be none."""
-    if metric.low <= 0 <= metric.high:
+    """Whether the difference is surely for better or worse; empty where it may be neither."""
+    if metric.low <= 0 <= metric.high or metric.name in NEITHER:
         return ""
-    return "better" if (metric.difference < 0) == (metric.name in LESS_IS_BETTER) else "worse"
+    return "better" if (metric.difference > 0) == (metric.name in MORE_IS_BETTER) else "worse"
 
 
 def _sum_of(result: Backtest, currency: str) -> str:

@@ -43,6 +43,8 @@ def backtest(
 
       meshline policy backtest cost_priority.yaml --generate 2000 --seed 7 --json
     """
+    if html is not None and not html.absolute().parent.is_dir():
+        refuse(f"--html: {html}: its folder does not exist. Give a file in one that does")
     with bad_input():
         s, candidate = session(), Paper.read(file)
         result, run, facts = compared(
@@ -95,7 +97,7 @@ def written(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        refuse(f"--html: {path}: {error.strerror}. Give a file in a folder that exists")
+        refuse(f"--html: {path}: {error.strerror}. Give a file that can be written")
 
 
 def show(result: Backtest, run: Run, facts: Snapshots, currency: str) -> None:
