@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from activities.contracts import connector_queue
+from activities.facts import queues_of
 from activities.policies import PoliciesInForce
 from connectors.ports import Connector
 from domain.decision import Decision, Snapshot
@@ -46,4 +46,4 @@ class Context:
     @property
     def queues(self) -> dict[str, str]:
         """Task queue of each configured connector."""
-        return {c.name: connector_queue(c.name) for c in self.network.connectors}
+        return queues_of(self.network)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from activities.contracts import connector_queue
 from activities.geography import centroid
 from domain.decision import LineFacts, NodeFacts, OrderFacts, RouteSnapshot, ServiceFacts
 from domain.network import Channel, Network, Node, Service
@@ -110,6 +111,11 @@ def route_snapshot(
         facts, network, queues, now, generation, stock, leaves, used,
         excluded_nodes=excluded_nodes, excluded_services=excluded_services, only_node=only_node,
     )  # fmt: skip
+
+
+def queues_of(network: Network) -> dict[str, str]:
+    """Task queue of each configured connector."""
+    return {c.name: connector_queue(c.name) for c in network.connectors}
 
 
 def departures(network: Network, now: datetime) -> dict[str, datetime]:

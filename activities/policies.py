@@ -90,9 +90,7 @@ class PoliciesInForce:
         return known
 
 
-def install(
-    db: Database, audit: AuditLog, library: Callable[[], Library], at: datetime
-) -> None:
+def install(db: Database, audit: AuditLog, library: Callable[[], Library], at: datetime) -> None:
     """Put the first documents of an installation in force; a catalogue that has any stays.
 
     Which those are the network file says. From then on only a review changes them.

@@ -110,6 +110,16 @@ NETWORK = {
         "Check the network file and the policies that it names; every mistake is told.",
     ),
 }
+POLICY = {
+    "backtest": (
+        "cli.policy_backtest:backtest",
+        "Decide recorded facts again under a changed policy, and compare.",
+    ),
+    "diff": (
+        "cli.policy_diff:diff",
+        "What changed between two versions of a policy, and which decisions with it.",
+    ),
+}
 GROUPS = {
     "order": (ORDER, "Orders: submit, look, explain, change."),
     "exception": (EXCEPTION, "What waits for a person's decision."),
@@ -118,6 +128,7 @@ GROUPS = {
     "inventory": (INVENTORY, "Stock per SKU and node."),
     "export": (EXPORT, "Files for systems without a connector."),
     "network": (NETWORK, "The network file."),
+    "policy": (POLICY, "Policies: what a change means, and what it would have decided."),
 }
 
 app = typer.Typer(

@@ -25,7 +25,16 @@ from policies.guards import (
     started,
 )
 
-__all__ = ["DEFAULT_STAGES", "Progress", "RolloutPlan", "Stage", "Step", "begin", "next_step"]
+__all__ = [
+    "DEFAULT_STAGES",
+    "Progress",
+    "RolloutPlan",
+    "Stage",
+    "Step",
+    "begin",
+    "next_step",
+    "promoted",
+]
 
 # A guard that has trebled its stake proves nothing yet, but no more orders should be put at
 # stake while it holds so much. A harmless version's wealth shrinks again.
@@ -135,13 +144,17 @@ def next_step(
         return Step(action="roll_back", percent=0, because=because, progress=progress)
     if missing := _missing(stage, progress, now):
         return Step(action="wait", percent=stage.percent, because=missing, progress=progress)
+    return promoted(plan, progress, f"{_seen(stage, progress)} and no guard spoke", now)
+
+
+def promoted(plan: RolloutPlan, progress: Progress, because: str, now: datetime) -> Step:
+    """The next stage, whatever has been seen; after the last one the version is active."""
     if progress.stage + 1 == len(plan.stages):
-        because = f"{_seen(stage, progress)} and no guard spoke"
         return Step(action="activate", percent=100, because=because, progress=progress)
-    following = plan.stages[progress.stage + 1]
-    because = f"{_seen(stage, progress)} and no guard spoke: on to {following.percent} %"
-    progress = progress.model_copy(update={"stage": progress.stage + 1, "since": now, "orders": 0})
-    return Step(action="advance", percent=following.percent, because=because, progress=progress)
+    percent = plan.stages[progress.stage + 1].percent
+    following = progress.model_copy(update={"stage": progress.stage + 1, "since": now, "orders": 0})
+    because = f"{because}: on to {percent} %"
+    return Step(action="advance", percent=percent, because=because, progress=following)
 
 
 def _counts(stage: Stage, observation: Observation) -> bool:

@@ -130,6 +130,12 @@ class Chronicle:
         kept = {k: v for k, v in changes.items() if k in ("percent", "status", "live")}
         self._note(rollout.name, "steer", {**shown, **kept})
 
+    def keep(self, rollout: Row[Any], **changes: Any) -> None:
+        """What a rollout has learnt; nothing that decides changes, so nobody is told."""
+        self._connection.execute(
+            update(t.rollouts).where(_r.id == rollout.id).values(updated_at=self._at, **changes)
+        )
+
     def remark(self, name: str, action: str, **facts: Any) -> None:
         """Something that was done about a policy without a change of state."""
         self._note(name, action, facts)

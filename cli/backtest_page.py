@@ -1,0 +1,209 @@
+"""A backtest as one HTML page that needs nothing beside it: figures, and plots as SVG within."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+from cli.policy_backtest import row, signed_money
+from domain.units import exponent
+from policies.readout import Backtest, Example, Metric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+NOW, CANDIDATE, BETTER, WORSE = "#8a94a6", "#2563eb", "#15803d", "#b91c1c"
+SHARES = ("express", "split", "on_time", "asked", "infeasible")
+# More or less express and splits are neither good nor bad in themselves.
+MORE_IS_BETTER, NEITHER = ("on_time",), ("express", "split")
+RULES = 12
+STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;color:#1f2937;background:#fff;max-width:62rem;
+ margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .4rem}
+p{margin:.3rem 0;color:#4b5563}table{border-collapse:collapse;width:100%}
+th,td{padding:.35rem .6rem;border-bottom:1px solid #e5e7eb;text-align:right;
+ font-variant-numeric:tabular-nums}
+th{font-weight:600;color:#4b5563}th:first-child,td:first-child,.t td{text-align:left}
+.better{color:#15803d}.worse{color:#b91c1c}figure{margin:.5rem 0}svg{width:100%;height:auto}
+.two{display:grid;grid-template-columns:1fr 1fr;gap:1rem}
+@media(max-width:40rem){.two{grid-template-columns:1fr}}
+"""
+
+
+def page(result: Backtest, speed: Mapping[str, float], what: str, currency: str) -> str:
+    """The whole page.
+
+    Args:
+        speed: decisions a second, as ``Run.speed`` gives them.
+        what: which facts were decided again.
+        currency: of the network, in which costs are.
+    """
+    title = f"Backtest of {', '.join(result.candidate)}"
+    changed = result.changed
+    share = changed.decisions / max(1, result.decisions)
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f"<p>Instead of {escape(', '.join(result.now))} at the point {escape(result.point)}, over "
+        f"{escape(what)} of {result.orders:,} orders.</p>",
+        _table(result, currency),
+        "<p>Difference: the candidate less today, decision by decision. Interval: 95 % of 2,000 "
+        "bootstrap resamples of the orders (percentiles). Costs and dates are those foreseen.</p>",
+        *_plots(result, currency),
+        "<h2>Changed decisions</h2>",
+        f"<p>{changed.decisions:,} of {result.decisions:,} decisions change ({share:.1%}). "
+        f"{_sum_of(result, currency)}</p>",
+        _examples(result.examples, currency),
+        f"<p>{speed['decisions']:,.0f} decisions in {speed['seconds']:,.1f} s: "
+        f"{speed['per_second']:,.0f} a second with {speed['processes']:.0f} processes, "
+        f"{speed['per_second_and_process']:,.0f} in each while it works.</p>",
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n"
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+
+
+def _table(result: Backtest, currency: str) -> str:
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f'<td class="{_judged(metric)}">{escape(cell)}</td>' if column == 3
+            else f"<td>{escape(cell)}</td>"
+            for column, cell in enumerate(row(metric, currency))
+        )
+        + "</tr>"
+        for metric in result.metrics
+    )  # fmt: skip
+    outcomes = "".join(
+        f"<tr><td>{escape(outcome)}</td><td>{before:,}</td><td>{after:,}</td>"
+        f"<td>{after - before:+,}</td><td></td></tr>"
+        for outcome, (before, after) in result.outcomes.items()
+    )
+    names = ("", "Now", "Candidate", "Difference", "95 % interval")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}{outcomes}</tbody></table>"
+
+
+def _judged(metric: Metric) -> str:
+    """Whether the difference is surely for better or worse; empty where it may be neither."""
+    if metric.low <= 0 <= metric.high or metric.name in NEITHER:
+        return ""
+    return "better" if (metric.difference > 0) == (metric.name in MORE_IS_BETTER) else "worse"
+
+
+def _sum_of(result: Backtest, currency: str) -> str:
+    changed = result.changed
+    if result.point != "route" or not changed.decisions:
+        return ""
+    return (
+        f"They cost {signed_money(changed.cost_minor, currency)} and arrive {changed.hours:+,.0f} "
+        f"hours altogether; express {changed.express[0]} → {changed.express[1]}, split over nodes "
+        f"{changed.split[0]} → {changed.split[1]}."
+    )
+
+
+def _examples(examples: tuple[Example, ...], currency: str) -> str:
+    if not examples:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(e.order_id)}</td><td>{escape(e.now)}</td><td>{escape(e.candidate)}</td>"
+        f"<td>{'' if e.cost_minor is None else signed_money(e.cost_minor, currency)}</td>"
+        f"<td>{'' if e.hours is None else f'{e.hours:+,.0f} h'}</td>"
+        f"<td>{escape(', '.join(e.rules))}</td></tr>"
+        for e in examples
+    )
+    names = ("Order", "Now", "Candidate", "Cost", "Delivery", "Rules")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    return f'<table class="t"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _plots(result: Backtest, currency: str) -> list[str]:
+    """The plots that the result has figures for, two in a row."""
+    drawn: list[str] = []
+    if result.costs is not None:
+        drawn.append(_figure("Cost per order", lambda ax: _costs(ax, result, currency)))
+    moved = [m for m in result.metrics if m.low or m.high]
+    if moved:
+        drawn.append(_figure("Difference, 95 % interval", lambda ax: _intervals(ax, moved)))
+    if result.changed.by_rule:
+        drawn.append(_figure("Changed decisions by rule", lambda ax: _rules(ax, result)))
+    shares = [m for m in result.metrics if m.name in SHARES]
+    if shares:
+        drawn.append(_figure("Shares of decisions", lambda ax: _shares(ax, shares)))
+    return [f'<div class="two">{"".join(drawn)}</div>'] if drawn else []
+
+
+def _figure(title: str, draw: Callable[[Axes], None]) -> str:
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    from matplotlib.figure import Figure
+
+    # text stays text, and the same figures give the same page
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "meshline", "font.size": 10}):
+        figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+        axes = figure.add_subplot()
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        draw(axes)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    svg = out.getvalue()
+    return f"<figure><h2>{escape(title)}</h2>{svg[svg.index('<svg') :]}</figure>"
+
+
+def _costs(axes: Axes, result: Backtest, currency: str) -> None:
+    found = result.costs
+    assert found is not None
+    unit = 10 ** exponent(currency)
+    edges = [edge / unit for edge in found.edges]
+    axes.stairs(found.now, edges, fill=True, color=NOW, alpha=0.45, label="now")
+    axes.stairs(found.candidate, edges, color=CANDIDATE, linewidth=1.6, label="candidate")
+    axes.set_xlabel(f"{currency}; the last bar holds the dearest 1 %")
+    axes.set_ylabel("decisions")
+    axes.legend(frameon=False)
+
+
+def _intervals(axes: Axes, metrics: list[Metric]) -> None:
+    """Each difference on a scale of its own: in percent of the figure now, shares in points."""
+    shown = [
+        (m, 100.0 if m.unit == "share" else 100 / m.now)
+        for m in metrics
+        if m.now or m.unit == "share"
+    ]
+    for place, (metric, scale) in enumerate(reversed(shown)):
+        colour = {"better": BETTER, "worse": WORSE, "": NOW}[_judged(metric)]
+        ends = [metric.low * scale, metric.high * scale]
+        axes.plot(ends, [place, place], color=colour, linewidth=2.4, solid_capstyle="round")
+        axes.plot([metric.difference * scale], [place], "o", color=colour)
+    axes.axvline(0, color="#1f2937", linewidth=0.8)
+    units = [f"{m.title}, {'points' if m.unit == 'share' else '%'}" for m, _ in reversed(shown)]
+    axes.set_yticks(range(len(units)), units)
+    axes.set_ylim(-0.6, len(units) - 0.4)
+    axes.set_xlabel("candidate less now")
+
+
+def _rules(axes: Axes, result: Backtest) -> None:
+    found = list(result.changed.by_rule.items())[:RULES][::-1]
+    bars = axes.barh([rule for rule, _ in found], [n for _, n in found], color=CANDIDATE)
+    axes.bar_label(bars, padding=3)
+    axes.margins(x=0.12)
+    axes.set_xlabel("decisions that it has a part in")
+
+
+def _shares(axes: Axes, metrics: list[Metric]) -> None:
+    places = range(len(metrics))
+    for shift, name, colour in ((-0.2, "now", NOW), (0.2, "candidate", CANDIDATE)):
+        values = [100 * float(getattr(m, name)) for m in metrics]
+        bars = axes.bar([p + shift for p in places], values, 0.38, color=colour, label=name)
+        axes.bar_label(bars, fmt="%.1f", padding=2, fontsize=8)
+    axes.set_xticks(list(places), [m.title.replace(" ", "\n", 1) for m in metrics])
+    axes.set_ylabel("%")
+    axes.set_ylim(0, 112)
+    axes.legend(frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1, 1.12))

@@ -1,0 +1,231 @@
+"""Backtests on all cores: each process loads the documents once and decides chunks of facts.
+
+Processes and no threads: deciding is Python, which runs one thread at a time.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+
+import orjson
+from pydantic import TypeAdapter
+
+from cli.importing import bar
+from cli.snapshots import CHUNK, Snapshots
+from domain.base import InvalidInput, Problem
+from domain.decision import (
+    ApproveSnapshot,
+    CompensateSnapshot,
+    ExceptionSnapshot,
+    HoldSnapshot,
+    RateCard,
+    RerouteSnapshot,
+    RouteSnapshot,
+    ServiceFacts,
+    Snapshot,
+)
+from policies import Library, Policy, load_policy
+from policies.backtest import Points, Replayed, exchanged, replay
+
+AHEAD = 3  # chunks a process: enough that none waits, few enough that facts do not pile up
+TOLD = 3  # refused snapshots
+_KINDS: dict[str, type[Snapshot]] = {
+    "hold": HoldSnapshot, "route": RouteSnapshot, "approve": ApproveSnapshot,
+    "reroute": RerouteSnapshot, "compensate": CompensateSnapshot, "exception": ExceptionSnapshot,
+}  # fmt: skip
+_SHARED: dict[str, TypeAdapter[tuple[RateCard | ServiceFacts, ...]]] = {
+    "rate_cards": TypeAdapter(tuple[RateCard, ...]),
+    "services": TypeAdapter(tuple[ServiceFacts, ...]),
+}
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A document as text: a process of its own reads it again."""
+
+    name: str
+    text: str
+
+    @classmethod
+    def read(cls, path: Path) -> Paper:
+        """From a file.
+
+        Raises:
+            InvalidInput: it cannot be read.
+        """
+        try:
+            return cls(path.name, path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+            problem = Problem(
+                source=str(path), field="(file)", reason=str(reason), remedy="Check the path"
+            )
+            raise InvalidInput(problem) from None
+
+    def load(self) -> Policy:
+        """The checked document.
+
+        Raises:
+            InvalidInput: it is refused.
+        """
+        return load_policy(self.text, self.name)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Which documents decide: those in force, one of them exchanged on either side.
+
+    Attributes:
+        now: takes the place of what is in force, for a comparison of two files.
+    """
+
+    folder: Path
+    points: dict[str, tuple[str, ...]]
+    candidate: Paper
+    now: Paper | None = None
+
+    def sides(self) -> tuple[Policy, Points, Points]:
+        """The candidate, the policies now, the policies with the candidate.
+
+        Raises:
+            InvalidInput: a document is refused.
+        """
+        library: Points = Library.load(self.folder, self.points).points
+        candidate = self.candidate.load()
+        now = exchanged(library, self.now.load()) if self.now else library
+        return candidate, now, exchanged(now, candidate)
+
+
+@dataclass
+class Run:
+    """All decisions of a backtest, and what they took.
+
+    Attributes:
+        refused: why snapshots could not be decided; the first few.
+        busy: seconds of work over all processes; ``seconds`` of waiting for it.
+    """
+
+    replayed: list[Replayed] = field(default_factory=list)
+    skipped: int = 0
+    refused: list[str] = field(default_factory=list)
+    processes: int = 1
+    busy: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def decisions(self) -> int:
+        """Each snapshot is decided under both versions; approvals are not counted."""
+        return 2 * len(self.replayed)
+
+    def speed(self) -> dict[str, float]:
+        """Decisions a second: all processes together, and one of them while it works."""
+        return {
+            "decisions": self.decisions,
+            "processes": self.processes,
+            "seconds": round(self.seconds, 2),
+            "per_second": round(self.decisions / max(self.seconds, 1e-9), 1),
+            "per_second_and_process": round(self.decisions / max(self.busy, 1e-9), 1),
+        }
+
+
+def replay_all(contest: Contest, facts: Snapshots, point: str, processes: int | None) -> Run:
+    """Decide all facts under both sides, with a progress bar.
+
+    Args:
+        processes: as many as there are cores where it is not said; one works without a pool.
+    """
+    count = processes or len(os.sched_getaffinity(0))
+    chunks = -(-facts.total // CHUNK)
+    run, began = Run(processes=min(count, chunks)), perf_counter()
+    done: dict[int, _Done] = {}
+    with bar() as progress:
+        task = progress.add_task(facts.what, total=facts.total, done="")
+        for number, part in _answers(contest, facts.chunks, point, run.processes):
+            done[number] = part
+            run.skipped += len(part.refused)
+            run.busy += part.busy
+            decided = sum(len(d.replayed) for d in done.values())
+            progress.update(
+                task, completed=decided + run.skipped,
+                done=f"{2 * decided / max(perf_counter() - began, 1e-9):,.0f} decisions/s",
+            )  # fmt: skip
+    run.seconds = perf_counter() - began
+    for number in sorted(done):  # in the facts' order, so that sums come out the same
+        run.replayed += done[number].replayed
+        run.refused += done[number].refused
+    run.refused = run.refused[:TOLD]
+    return run
+
+
+@dataclass(frozen=True)
+class _Done:
+    replayed: list[Replayed]
+    refused: list[str]
+    busy: float
+
+
+def _answers(
+    contest: Contest, chunks: Iterator[list[str]], point: str, processes: int
+) -> Iterator[tuple[int, _Done]]:
+    numbered = enumerate(chunks)
+    if processes == 1:
+        _start(contest, point)
+        yield from ((number, _decide(chunk)) for number, chunk in numbered)
+        return
+    with ProcessPoolExecutor(
+        processes, multiprocessing.get_context("spawn"), _start, (contest, point)
+    ) as pool:
+        running: dict[Future[_Done], int] = {}
+        while True:
+            for number, chunk in islice(numbered, AHEAD * processes - len(running)):
+                running[pool.submit(_decide, chunk)] = number
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+
+
+_sides: tuple[Points, Points] = ({}, {})
+_kind: type[Snapshot] = RouteSnapshot
+
+
+def _start(contest: Contest, point: str) -> None:
+    """Once a process: load the documents."""
+    global _sides, _kind
+    _, now, candidate = contest.sides()
+    _sides, _kind = (now, candidate), _KINDS[point]
+    gc.freeze()  # the documents stay; looking through them again and again takes time
+
+
+def _decide(chunk: list[str]) -> _Done:
+    began, replayed, refused = perf_counter(), [], []
+    for text in chunk:
+        try:
+            replayed.append(replay(_snapshot(text), *_sides))
+        except ValueError as error:  # recorded by an older version, or larger than can be decided
+            refused.append(str(error).splitlines()[0])
+    return _Done(replayed, refused, perf_counter() - began)
+
+
+def _snapshot(text: str) -> Snapshot:
+    """A recorded snapshot. Rate cards and services, most of its text, are the same in nearly
+    all of them: they are validated once, and what is priced by them is remembered."""
+    body = orjson.loads(text)
+    for part in _SHARED:
+        if part in body:
+            body[part] = _validated(part, orjson.dumps(body[part]))
+    return _kind.model_validate(body)
+
+
+@lru_cache(maxsize=1_000)
+def _validated(part: str, text: bytes) -> tuple[RateCard | ServiceFacts, ...]:
+    return _SHARED[part].validate_json(text)
