@@ -57,8 +57,8 @@ def page(result: Backtest, speed: Mapping[str, float], what: str, currency: str)
         f"{_sum_of(result, currency)}</p>",
         _examples(result.examples, currency),
         f"<p>{speed['decisions']:,.0f} decisions in {speed['seconds']:,.1f} s: "
-        f"{speed['per_second']:,.0f} a second with {speed['processes']:.0f} processes, "
-        f"{speed['per_second_and_process']:,.0f} in each while it works.</p>",
+        f"{speed['per_second']:,.0f} a second in all, "
+        f"{speed['per_second_and_process']:,.0f} in each process while it works (processes: {speed['processes']:.0f}).</p>",
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
