@@ -113,11 +113,11 @@ NETWORK = {
 POLICY = {
     "backtest": (
         "cli.policy_backtest:backtest",
-        "Decide recorded facts again under a changed policy, and compare.",
+        "Decide recorded facts again under a changed policy, and compare with the one in force.",
     ),
     "diff": (
         "cli.policy_diff:diff",
-        "What changed between two versions of a policy, and which decisions with it.",
+        "Tell what changed between two versions of a policy, by meaning.",
     ),
 }
 GROUPS = {

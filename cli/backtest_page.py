@@ -47,7 +47,7 @@ def page(result: Backtest, speed: Mapping[str, float], what: str, currency: str)
     parts = [
         f"<h1>{escape(title)}</h1>",
         f"<p>Instead of {escape(', '.join(result.now))} at the point {escape(result.point)}, over "
-        f"{escape(what)} of {result.orders:,} orders.</p>",
+        f"{escape(what)}.</p>",
         _table(result, currency),
         "<p>Difference: the candidate less today, decision by decision. Interval: 95 % of 2,000 "
         "bootstrap resamples of the orders (percentiles). Costs and dates are those foreseen.</p>",
@@ -57,8 +57,9 @@ def page(result: Backtest, speed: Mapping[str, float], what: str, currency: str)
         f"{_sum_of(result, currency)}</p>",
         _examples(result.examples, currency),
         f"<p>{speed['decisions']:,.0f} decisions in {speed['seconds']:,.1f} s: "
-        f"{speed['per_second']:,.0f} a second with {speed['processes']:.0f} processes, "
-        f"{speed['per_second_and_process']:,.0f} in each while it works.</p>",
+        f"{speed['per_second']:,.0f} a second in all, "
+        f"{speed['per_second_and_process']:,.0f} in each process while it works "
+        f"(processes: {speed['processes']:.0f}).</p>",
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

@@ -117,8 +117,9 @@ def show(result: Backtest, run: Run, facts: Snapshots, currency: str) -> None:
     speed = run.speed()
     console.print(
         f"{speed['decisions']:,.0f} decisions in {speed['seconds']:,.1f} s: "
-        f"{speed['per_second']:,.0f}/s with {run.processes} processes, "
-        f"{speed['per_second_and_process']:,.0f}/s in each while it works",
+        f"{speed['per_second']:,.0f}/s in all, "
+        f"{speed['per_second_and_process']:,.0f}/s in each process while it works "
+        f"(processes: {run.processes})",
         style="dim", highlight=False, soft_wrap=True,
     )  # fmt: skip
     if run.skipped:

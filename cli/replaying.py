@@ -147,13 +147,14 @@ def replay_all(contest: Contest, facts: Snapshots, point: str, processes: int | 
     chunks = -(-facts.total // CHUNK)
     run, began = Run(processes=min(count, chunks)), perf_counter()
     done: dict[int, _Done] = {}
+    decided = 0
     with bar() as progress:
         task = progress.add_task(facts.what, total=facts.total, done="")
         for number, part in _answers(contest, facts.chunks, point, run.processes):
             done[number] = part
             run.skipped += len(part.refused)
             run.busy += part.busy
-            decided = sum(len(d.replayed) for d in done.values())
+            decided += len(part.replayed)
             progress.update(
                 task, completed=decided + run.skipped,
                 done=f"{2 * decided / max(perf_counter() - began, 1e-9):,.0f} decisions/s",

@@ -98,7 +98,11 @@ class Paired(Frozen):
 
 
 class Realised(Frozen):
-    """What became of an order; made when its cost and its delivery are known.
+    """What became of an order.
+
+    Make it at the same age of every order, its promised time for example, and not as soon as it
+    is delivered: those delivered first are the fast and dear ones, and the canary is younger
+    than the orders it is compared with.
 
     Attributes:
         foreseen_minor: what the stable version foresaw on its facts, whichever version decided.
