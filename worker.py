@@ -33,6 +33,7 @@ from activities.planning import Planning
 from activities.progress import Progress
 from activities.retries import RetryCounter
 from activities.review import Review
+from activities.rollouts import Rollouts
 from activities.settings import Settings
 from connectors import ports
 from workflows.plugin import WORKFLOWS, meshline_plugin
@@ -45,6 +46,7 @@ log = structlog.get_logger()
 def store_activities(context: Context) -> list[Callable[..., Any]]:
     """Local activities, run by the worker that runs the workflows."""
     planning, progress, review = Planning(context), Progress(context), Review(context)
+    rollouts = Rollouts(context)
     return [
         planning.accept, planning.plan, planning.reserve, planning.make_firm,
         planning.expire_reservation, planning.reroute, planning.compensate,
@@ -53,6 +55,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         progress.set_address, progress.finish,
         review.open_hold, review.end_hold, review.open_case, review.end_case,
         review.escalate_case, review.authorize, review.permit,
+        rollouts.look, rollouts.open_case,
     ]  # fmt: skip
 
 

@@ -41,6 +41,8 @@ class Activity:
     CANCEL_LINES = "cancel_lines"
     SET_ADDRESS = "set_address"
     FINISH = "finish"
+    LOOK_AT_ROLLOUT = "look_at_rollout"
+    OPEN_POLICY_CASE = "open_policy_case"
 
     SUBMIT = "submit_fulfillment"
     CANCEL_FULFILLMENT = "cancel_fulfillment"

@@ -140,8 +140,8 @@ class Governance:
             plan = head.plan()
             first = plan.stages[0].percent
             chronicle.move("canary" if first else "shadow", row.id, comment=comment)
-            number = len(catalogue.rollouts(connection, row.name, live=False)) + 1
-            rollout_id = f"{catalogue.stream(row.name)}/{number}"
+            # a workflow's ID: never the same again, also where a database was restored
+            rollout_id = f"{catalogue.stream(row.name)}/{row.version}/{self._at:%y%m%d-%H%M%S-%f}"
             chronicle.open_rollout(
                 id=rollout_id, kind="rollout", name=row.name, version_id=row.id, stable=stable.id,
                 status="running", percent=first, by=head.by,

@@ -51,6 +51,14 @@ class PoliciesInForce:
                 self._revision = revision
         return self._library
 
+    def version(self, connection: Connection, version_id: str) -> Policy:
+        """Any published version.
+
+        Raises:
+            LookupError: there is none of this ID.
+        """
+        return self._policy(catalogue.version(connection, version_id))
+
     def _load(self, connection: Connection) -> Library:
         active = {row.name: self._policy(row) for row in catalogue.in_force(connection)}
         missing = [n for names in self._names.values() for n in names if n not in active]

@@ -111,6 +111,17 @@ NETWORK = {
     ),
 }
 POLICY = {
+    "list": ("cli.policy:list_policies", "Published versions: what is in force and on its way."),
+    "show": ("cli.policy:show", "One version: text, state, and what was done about it."),
+    "submit": ("cli.policy:submit", "Publish a document and ask for its review."),
+    "review": (
+        "cli.policy_review:review",
+        "What a reviewer needs: what changed, and what it would have decided.",
+    ),
+    "approve": ("cli.policy:approve", "Approve a version; its author cannot."),
+    "reject": ("cli.policy:reject", "Reject a version under review."),
+    "rollback": ("cli.policy:rollback", "Take back what is new, for the next decision."),
+    "archive": ("cli.policy:archive", "Put a version away that is not in force."),
     "backtest": (
         "cli.policy_backtest:backtest",
         "Decide recorded facts again under a changed policy, and compare with the one in force.",
@@ -120,6 +131,16 @@ POLICY = {
         "Tell what changed between two versions of a policy, by meaning.",
     ),
 }
+ROLLOUT = {
+    "start": ("cli.policy_rollout:start", "Roll an approved version out as its document says."),
+    "status": ("cli.policy_rollout:status", "Where rollouts stand, and what the guards say."),
+    "hold": ("cli.policy_rollout:hold", "Keep a rollout at its share of the orders."),
+    "resume": ("cli.policy_rollout:resume", "Let a held rollout go on."),
+    "promote": ("cli.policy_rollout:promote", "Go on to the next stage now."),
+}
+AUDIT = {
+    "verify": ("cli.audit:verify", "Find edits, deletions, reorders and truncations."),
+}
 GROUPS = {
     "order": (ORDER, "Orders: submit, look, explain, change."),
     "exception": (EXCEPTION, "What waits for a person's decision."),
@@ -128,7 +149,9 @@ GROUPS = {
     "inventory": (INVENTORY, "Stock per SKU and node."),
     "export": (EXPORT, "Files for systems without a connector."),
     "network": (NETWORK, "The network file."),
-    "policy": (POLICY, "Policies: what a change means, and what it would have decided."),
+    "policy": (POLICY, "Policies: publish, review, compare, roll out, take back."),
+    "policy rollout": (ROLLOUT, "A version's way into force."),
+    "audit": (AUDIT, "What people and policies did, chained and keyed."),
 }
 
 app = typer.Typer(
@@ -139,10 +162,12 @@ app = typer.Typer(
     "Start with `meshline demo`, or `meshline up --simulate` and `meshline import FILE.csv`.",
 )
 add(app, TOP)
-for _name, (_verbs, _text) in GROUPS.items():
-    _group = typer.Typer(no_args_is_help=True, help=_text)
-    add(_group, _verbs)
-    app.add_typer(_group, name=_name)
+_groups = {"": app}
+for _path, (_verbs, _text) in GROUPS.items():
+    _parent, _, _name = _path.rpartition(" ")
+    _groups[_path] = typer.Typer(no_args_is_help=True, help=_text)
+    add(_groups[_path], _verbs)
+    _groups[_parent].add_typer(_groups[_path], name=_name)
 
 
 def main() -> None:

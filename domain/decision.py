@@ -397,3 +397,18 @@ class Decision(Frozen):
     hits: tuple[RuleHit, ...] = ()
     errors: tuple[str, ...] = ()
     bucket: str = "stable"
+
+
+_SNAPSHOTS: dict[Point, type[Snapshot]] = {
+    "hold": HoldSnapshot,
+    "route": RouteSnapshot,
+    "approve": ApproveSnapshot,
+    "reroute": RerouteSnapshot,
+    "compensate": CompensateSnapshot,
+    "exception": ExceptionSnapshot,
+}
+
+
+def snapshot_type(point: Point) -> type[Snapshot]:
+    """The model of a point's snapshots."""
+    return _SNAPSHOTS[point]

@@ -32,7 +32,8 @@ class Parcel(Frozen):
 class FulfillmentPlan(Frozen):
     """What one node is to ship by which service; becomes one fulfillment order.
 
-    ``cost_minor`` is the carrier's price alone, what a quote is compared with.
+    ``cost_minor`` is the carrier's price alone, what a quote is compared with;
+    ``handling_minor`` is the node's own cost.
     """
 
     node: str
@@ -47,6 +48,7 @@ class FulfillmentPlan(Frozen):
     lines: tuple[Quantity, ...]
     parcels: tuple[Parcel, ...] = ()
     cost_minor: int = 0
+    handling_minor: int = 0
     ship_at: datetime
     deliver_p50: datetime
     deliver_p90: datetime

@@ -1,4 +1,4 @@
-"""The gateway's loops: poll vendors, start orders, relay signals, rematch, wake holds."""
+"""The gateway's loops: poll, start orders and rollouts, relay signals, rematch, wake holds."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ from connectors.errors import ConnectorError
 from connectors.ports import Pollable
 from domain.clock import BusinessClock
 from domain.fulfillment import Observation, Quantity
+from domain.rollouts import RolloutStart
 from gateway.intake import Door
-from store import cases, fulfillments, inbox, orders
+from store import cases, fulfillments, inbox, orders, policies
 from store import tables as t
 from workflows import attributes as a
 from workflows.order import OrderWorkflow
+from workflows.rollout import PolicyRolloutWorkflow
 
 RELAY_AT_ONCE = 16
 UNMATCHED_WINDOW = timedelta(hours=48)
@@ -57,6 +59,7 @@ class Loops:
         return [
             self._forever("dispatch", 0.2, self.dispatch),
             self._forever("relay", 0.25, self.relay),
+            self._forever("rollouts", 0.5, self.dispatch_rollouts),
             self._forever("rematch", 1.0, self.rematch),
             self._forever("wake", 1.0, self.wake_holds),
             *pollers,
@@ -154,21 +157,49 @@ class Loops:
         except WorkflowAlreadyStartedError:
             log.info("already started", order=row.id)
 
+    async def dispatch_rollouts(self) -> int:
+        """Start the workflows of rollouts that people have begun."""
+
+        def waiting() -> list[str]:
+            with self._c.db.read() as connection:
+                return [r.id for r in policies.rollouts(connection) if not r.started]
+
+        for rollout_id in await self._c.db.in_thread(waiting):
+            start = RolloutStart(
+                rollout_id=rollout_id, clock=self._clock,
+                cx=_endpoint(self._c.network.cx_connector),
+            )  # fmt: skip
+            try:
+                await self._client.start_workflow(
+                    PolicyRolloutWorkflow.run,
+                    start,
+                    id=rollout_id,
+                    task_queue=MAIN_QUEUE,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    static_summary=rollout_id,
+                )
+            except WorkflowAlreadyStartedError:
+                log.info("already started", rollout=rollout_id)
+
+            def mark(rollout_id: str = rollout_id) -> None:
+                with self._c.db.write() as connection:
+                    policies.mark_started(connection, rollout_id)
+
+            await self._c.db.in_thread(mark)
+        return 0
+
     def order_start(self, row: Any) -> m.OrderStart:
         """The workflow's input for a row of orders."""
         network = self._c.network
         channel = network.channel(row.channel)
-
-        def endpoint(name: str) -> m.Endpoint | None:
-            return m.Endpoint(connector=name, queue=connector_queue(name)) if name else None
-
         return m.OrderStart(
             order_id=row.id,
             channel=row.channel,
             clock=self._clock,
-            cx=endpoint(network.cx_connector),
-            oms=endpoint(channel.oms_connector) if channel else None,
-            payment=endpoint(channel.payment_connector)
+            cx=_endpoint(network.cx_connector),
+            oms=_endpoint(channel.oms_connector) if channel else None,
+            payment=_endpoint(channel.payment_connector)
             if channel and channel.payment == "capture_on_ship"
             else None,
             early_tracking=bool(channel and channel.early_tracking),
@@ -284,3 +315,7 @@ class Loops:
             await self._send(order_id, "stock_arrived")
             self._woken[hold_id] = newest
         return 0
+
+
+def _endpoint(name: str) -> m.Endpoint | None:
+    return m.Endpoint(connector=name, queue=connector_queue(name)) if name else None

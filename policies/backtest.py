@@ -25,7 +25,16 @@ from domain.decision import (
 from policies.compiled import Policy, in_place
 from policies.decide import decide, point_of
 
-__all__ = ["ANOTHER_REASON", "Measured", "Points", "Replayed", "exchanged", "replay", "rule_of"]
+__all__ = [
+    "ANOTHER_REASON",
+    "Measured",
+    "Points",
+    "Replayed",
+    "exchanged",
+    "measured",
+    "replay",
+    "rule_of",
+]
 
 Points = Mapping[str, Sequence[Policy]]
 ANOTHER_REASON = "(no rule's words changed)"
@@ -92,22 +101,27 @@ def replay(snapshot: Snapshot, now: Points, candidate: Points) -> Replayed:
     Raises:
         InvalidInput: it is larger than a decision may look at.
     """
-    before, after = _decided(snapshot, now), _decided(snapshot, candidate)
+    before, after = measured(snapshot, now), measured(snapshot, candidate)
     rules: tuple[str, ...] = ()
     if before[0].choice != after[0].choice:
         rules = tuple(sorted(_rules(before[1], after[1]))) or (ANOTHER_REASON,)
     return Replayed(snapshot.order.id, before[0], after[0], rules)
 
 
-def _decided(snapshot: Snapshot, points: Points) -> tuple[Measured, tuple[Decision, ...]]:
+def measured(snapshot: Snapshot, points: Points) -> tuple[Measured, tuple[Decision, ...]]:
+    """Decide a snapshot, and the approval of its plan. Returns the figures and the decisions.
+
+    Raises:
+        InvalidInput: it is larger than a decision may look at.
+    """
     decision = decide(points[point_of(snapshot)], snapshot)
     outcome = decision.outcome
     failed = bool(decision.errors)
     if isinstance(outcome, RouteOutcome) and isinstance(snapshot, RouteSnapshot):
         if not outcome.plans:
             kept = None if snapshot.order.promise_by is None else False
-            measured = Measured(NO_PLAN, failed=failed, on_time=kept, infeasible=True)
-            return measured, (decision,)
+            nothing = Measured(NO_PLAN, failed=failed, on_time=kept, infeasible=True)
+            return nothing, (decision,)
         approval = decide(points["approve"], _proposal(snapshot, outcome.plans[0]))
         return _of_plan(snapshot, outcome.plans[0], decision, approval), (decision, approval)
     asked = isinstance(outcome, ApproveOutcome) and outcome.owner is not None

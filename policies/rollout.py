@@ -124,12 +124,14 @@ def begin(plan: RolloutPlan, now: datetime) -> Progress:
 
 
 def next_step(
-    plan: RolloutPlan, progress: Progress, observations: Sequence[Observation], now: datetime
-) -> Step:
+    plan: RolloutPlan, progress: Progress, observations: Sequence[Observation], now: datetime,
+    stays: str = "",
+) -> Step:  # fmt: skip
     """What to do after these observations: those since the last look, each given once.
 
     Args:
         now: business time.
+        stays: why it does not go on by itself, whatever it has seen; empty where it does.
     """
     stage = plan.stages[progress.stage]
     guarded = [o for o in observations if plan.paired or not isinstance(o, Paired)]
@@ -144,6 +146,8 @@ def next_step(
         return Step(action="roll_back", percent=0, because=because, progress=progress)
     if missing := _missing(stage, progress, now):
         return Step(action="wait", percent=stage.percent, because=missing, progress=progress)
+    if stays:
+        return Step(action="wait", percent=stage.percent, because=stays, progress=progress)
     return promoted(plan, progress, f"{_seen(stage, progress)} and no guard spoke", now)
 
 

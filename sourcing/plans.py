@@ -75,6 +75,7 @@ def _fulfillment(pricer: Pricer, lane: Lane, load: Load) -> tuple[FulfillmentPla
             for box in quote.boxes
         ),
         cost_minor=quote.shipping,
+        handling_minor=quote.handling,
         ship_at=node.ship_at,
         deliver_p50=lane.deliver_p50,
         deliver_p90=lane.deliver_p90,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from store import tables as t
 
@@ -56,6 +56,10 @@ class AuditLog:
             connection.info.setdefault(AFTER_COMMIT, []).append(
                 partial(_write_head, self._heads, f"{subject}\t{seq}\t{digest}\n")
             )
+
+    def count(self, connection: Connection) -> int:
+        """How many rows there are."""
+        return int(connection.execute(select(func.count()).select_from(t.audit)).scalar() or 0)
 
     def verify(self, connection: Connection) -> list[str]:
         """What is wrong with the chains, in words; empty when they are whole.

@@ -194,6 +194,11 @@ def rollouts(connection: Connection, name: str = "", *, live: bool = True) -> Se
     return connection.execute(query.where(_r.name == name) if name else query).all()
 
 
+def mark_started(connection: Connection, rollout_id: str) -> None:
+    """Its workflow runs."""
+    connection.execute(update(t.rollouts).where(_r.id == rollout_id).values(started=True))
+
+
 def rollout(connection: Connection, rollout_id: str) -> Row[Any]:
     """One rollout.
 

@@ -203,6 +203,7 @@ class InboxRow(SQLModel, table=True):
 
 class DecisionRow(SQLModel, table=True):
     __tablename__ = "decisions"
+    __table_args__ = (Index("ix_decisions_point", "point", "at"),)
     id: str = Field(primary_key=True)
     order_id: str = Field(index=True)
     point: str
@@ -391,8 +392,28 @@ class RolloutRow(SQLModel, table=True):
     because: str = _text(default="")
     progress: str = _text(default="")
     cursor: str = ""
+    started: bool = False
     started_at: datetime = _time()
     updated_at: datetime = _time()
+
+
+class ObservedRow(SQLModel, table=True):
+    """What both versions of a rollout decide of an order, and what became of it.
+
+    ``arm`` is whose decision acted; ``stable`` and ``candidate`` are Measures; ``realised`` is
+    empty until the order has left, ``none`` where nothing ever leaves.
+    """
+
+    __tablename__ = "rollout_observations"
+    __table_args__ = (Index("ix_rollout_observations_open", "rollout_id", "realised"),)
+    rollout_id: str = Field(primary_key=True)
+    order_id: str = Field(primary_key=True)
+    decision_id: str
+    arm: str
+    stable: str = _text()
+    candidate: str = _text()
+    realised: str = ""
+    at: datetime = _time()
 
 
 class SettingRow(SQLModel, table=True):
@@ -429,5 +450,6 @@ payments = table(PaymentRow)
 problems = table(ProblemRow)
 policy_versions = table(PolicyRow)
 rollouts = table(RolloutRow)
+observed = table(ObservedRow)
 settings = table(SettingRow)
 metadata = SQLModel.metadata

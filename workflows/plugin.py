@@ -8,8 +8,9 @@ from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from workflows.order import OrderWorkflow
+from workflows.rollout import PolicyRolloutWorkflow
 
-WORKFLOWS = [OrderWorkflow]
+WORKFLOWS = [OrderWorkflow, PolicyRolloutWorkflow]
 # Everything that workflow code imports, except workflows/ itself: validating them inside the
 # sandbox costs up to a second each and gains nothing, they are pure.
 PASSED_THROUGH = (

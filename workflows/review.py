@@ -56,10 +56,15 @@ class OpenCase:
 
 
 class Review:
-    """The order's open cases and holds."""
+    """The order's open cases and holds.
 
-    def __init__(self, desk: Desk) -> None:
+    Args:
+        opens: activity that opens a case.
+    """
+
+    def __init__(self, desk: Desk, opens: str = Activity.OPEN_CASE) -> None:
         self._desk = desk
+        self._opens = opens
         self.cases: dict[str, OpenCase] = {}
         self.holds: dict[str, Hold] = {}
         self.waived: set[str] = set()
@@ -75,7 +80,7 @@ class Review:
         self._opened += 1
         case_id = f"{self._desk.order_id}/case/{self._opened}-{kind}"
         opened = await self._desk.store(
-            Activity.OPEN_CASE,
+            self._opens,
             m.OpenCase(
                 **self._desk.fresh("case", case_id), case_id=case_id, kind=kind, because=because,
                 **facts,

@@ -1,0 +1,156 @@
+"""A policy's way into force on the real server: stages, guards, people."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from activities.governance import Governance, Refused
+from domain.cases import CaseAction
+from domain.rollouts import RolloutLook
+from policies import TEMPLATES
+from store import policies as catalogue
+from tests.bed import Bed
+from workflows.rollout import PolicyRolloutWorkflow
+
+TEXT = (TEMPLATES / "cost_priority.yaml").read_text()
+STAGES = """
+rollout:
+  mode: canary
+  stages:
+    - {percent: 0, orders: 3}
+    - {percent: 50, orders: 2}
+"""
+
+
+def desk(bed: Bed, user: str) -> Governance:
+    """A person of the example network at the catalogue."""
+    c = bed.context
+    return Governance(c.db, c.audit, c.network, user, bed.now())
+
+
+def changed(version: int, head: str = STAGES, old: str = "", new: str = "") -> str:
+    """cost_priority in a later version."""
+    assert old in TEXT
+    text = TEXT.replace(old, new, 1) if old else TEXT
+    text = text.replace("version: 1\n", f"version: {version}\n", 1)
+    return text.replace("\ndefault:\n", f"{head}\ndefault:\n", 1)
+
+
+def approved(bed: Bed, text: str) -> str:
+    """Submitted by one person and approved by another."""
+    version = desk(bed, "riley").submit(text, "cost_priority.yaml", "try it")
+    return desk(bed, "dana").judge(version, "approve", "", "")
+
+
+def state(bed: Bed, version: str) -> str:
+    with bed.context.db.read() as connection:
+        return str(catalogue.version(connection, version).state)
+
+
+def rollout(bed: Bed, rollout_id: str) -> Any:
+    with bed.context.db.read() as connection:
+        return catalogue.rollout(connection, rollout_id)
+
+
+async def ended(bed: Bed, rollout_id: str) -> RolloutLook:
+    handle = bed.client.get_workflow_handle_for(PolicyRolloutWorkflow.run, rollout_id)
+    return await asyncio.wait_for(handle.result(), 30)
+
+
+async def orders_until(bed: Bed, rollout_id: str, over: Any, at_most: int = 24) -> None:
+    """Ship orders, one after the other, until the rollout is where it should be."""
+    bed.stock("sku-roll", dc_east=200)
+    for number in range(at_most):
+        incoming = bed.order(f"roll-{number}", [("sku-roll", 1)])
+        await bed.start(incoming)
+        await bed.ship(incoming.order.id)
+        if over(rollout(bed, rollout_id)):
+            return
+    await bed.until(lambda: over(rollout(bed, rollout_id)))
+
+
+async def test_a_harmless_version_goes_through_its_stages_into_force(bed: Bed) -> None:
+    version = approved(bed, changed(2))
+    rollout_id = desk(bed, "riley").start(version, "")
+    await bed.loops.dispatch_rollouts()
+    assert state(bed, version) == "shadow"
+    await orders_until(bed, rollout_id, lambda r: not r.live)
+    look = await ended(bed, rollout_id)
+    assert (look.status, look.breached) == ("activated", False)
+    assert state(bed, version) == "active"
+    assert state(bed, "cost_priority@1") == "superseded"
+    events = bed.event_names("policy:cost_priority")
+    assert events == [
+        "policy.drafted", "policy.activated",  # the template that was installed
+        "policy.drafted", "policy.submitted", "policy.approved",
+        "policy.shadow_started", "policy.canary_started",
+        "policy.superseded", "policy.activated",
+    ]  # fmt: skip
+
+
+async def test_a_version_that_fails_is_rolled_back_and_its_owner_told(bed: Bed) -> None:
+    """It divides by zero for orders of just this total: foreseen in shadow, where it never acts."""
+    rule = "when: node.used_percent >= params.full_percent"
+    fails = "when: node.used_percent + 1 / (order.total_minor - 2000) >= params.full_percent"
+    version = approved(bed, changed(2, old=rule, new=fails))
+    rollout_id = desk(bed, "riley").start(version, "")
+    await bed.loops.dispatch_rollouts()
+    await orders_until(bed, rollout_id, lambda r: not r.live)
+    assert rollout(bed, rollout_id).status == "rolled_back"
+    assert state(bed, version) == "rolled_back"
+    assert state(bed, "cost_priority@1") == "active"
+    case = await bed.case(rollout_id, "policy_rolled_back")
+    assert case.owner == "revenue_ops"
+    assert "evaluation errors" in case.because
+    await bed.decide(case, CaseAction.RESOLVE, "riley", comment="back to the desk")
+    assert (await ended(bed, rollout_id)).breached
+
+
+async def test_a_person_rolls_back_for_the_next_decision_and_the_workflow_ends(bed: Bed) -> None:
+    version = approved(bed, changed(2))
+    rollout_id = desk(bed, "riley").start(version, "")
+    await bed.loops.dispatch_rollouts()
+    desk(bed, "riley").promote("cost_priority", "seen elsewhere")
+    with bed.context.db.read() as connection:
+        assert bed.context.policies.library(connection).trials["route"][0].percent == 50
+    assert desk(bed, "dana").roll_back("cost_priority", "express doubled") == "cost_priority@1"
+    with bed.context.db.read() as connection:
+        assert not bed.context.policies.library(connection).trials
+    assert (await ended(bed, rollout_id)).status == "rolled_back"
+    assert state(bed, version) == "rolled_back"
+
+
+async def test_a_held_rollout_stays_at_its_share_until_it_is_resumed(bed: Bed) -> None:
+    rollout_id = desk(bed, "riley").start(approved(bed, changed(2)), "")
+    desk(bed, "riley").hold("cost_priority", "peak week")
+    await bed.loops.dispatch_rollouts()
+    await orders_until(bed, rollout_id, lambda r: "held" in r.because)
+    assert rollout(bed, rollout_id).percent == 0
+    with pytest.raises(Refused, match="is held, not running"):
+        desk(bed, "riley").hold("cost_priority", "again")
+    desk(bed, "riley").resume("cost_priority", "")
+    await bed.until(lambda: rollout(bed, rollout_id).percent == 50)
+
+
+async def test_a_cancelled_rollout_takes_its_version_back(bed: Bed) -> None:
+    version = approved(bed, changed(2))
+    rollout_id = desk(bed, "riley").start(version, "")
+    await bed.loops.dispatch_rollouts()
+    handle = bed.client.get_workflow_handle(rollout_id)
+    await bed.until(lambda: rollout(bed, rollout_id).because)
+    await handle.cancel()
+    assert (await ended(bed, rollout_id)).status == "rolled_back"
+    assert state(bed, version) == "rolled_back"
+
+
+async def test_shadow_waits_for_a_person(bed: Bed) -> None:
+    version = approved(bed, changed(2, head="\nrollout: {mode: shadow}\n"))
+    rollout_id = desk(bed, "riley").start(version, "")
+    await bed.loops.dispatch_rollouts()
+    await bed.until(lambda: rollout(bed, rollout_id).because)
+    desk(bed, "riley").promote("cost_priority", "looked at it")
+    assert (await ended(bed, rollout_id)).status == "activated"
+    assert state(bed, version) == "active"
