@@ -25,6 +25,7 @@ from temporalio.worker import Worker
 from activities.carrier import CarrierActivities
 from activities.context import Context
 from activities.contracts import MAIN_QUEUE, connector_queue
+from activities.drift import Drifts
 from activities.geography import preload
 from activities.logs import configure_logs
 from activities.node import NodeActivities
@@ -46,7 +47,7 @@ log = structlog.get_logger()
 def store_activities(context: Context) -> list[Callable[..., Any]]:
     """Local activities, run by the worker that runs the workflows."""
     planning, progress, review = Planning(context), Progress(context), Review(context)
-    rollouts = Rollouts(context)
+    rollouts, drifts = Rollouts(context), Drifts(context)
     return [
         planning.accept, planning.plan, planning.reserve, planning.make_firm,
         planning.expire_reservation, planning.reroute, planning.compensate,
@@ -55,7 +56,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         progress.set_address, progress.finish,
         review.open_hold, review.end_hold, review.open_case, review.end_case,
         review.escalate_case, review.authorize, review.permit,
-        rollouts.look, rollouts.open_case,
+        rollouts.look, rollouts.open_case, drifts.measure,
     ]  # fmt: skip
 
 

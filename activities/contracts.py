@@ -43,6 +43,7 @@ class Activity:
     FINISH = "finish"
     LOOK_AT_ROLLOUT = "look_at_rollout"
     OPEN_POLICY_CASE = "open_policy_case"
+    MEASURE_DRIFT = "measure_drift"
 
     SUBMIT = "submit_fulfillment"
     CANCEL_FULFILLMENT = "cancel_fulfillment"

@@ -178,8 +178,10 @@ class Governance:
             going_on = catalogue.rollouts(connection, name)
             row, policy = self._version(connection, going_on[0].version_id if going_on else name)
             self._allow(governance.steering_refused(policy.document, self._user, self._roles))
-            if going_on:
-                return withdraw(chronicle, going_on[0], comment)
+            if going_on:  # a rollout, or both arms of an experiment
+                for each in going_on:
+                    withdraw(connection, chronicle, each, comment)
+                return str(going_on[0].stable)
             before = _before(connection, row)
             if before is None:
                 raise Refused(f"{row.id} has no version before it to go back to")

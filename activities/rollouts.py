@@ -16,6 +16,7 @@ from temporalio import activity
 
 from activities.context import Context
 from activities.contracts import Activity, m
+from activities.experiments import plan_of_arm
 from activities.stages import go_on, withdraw
 from domain.cases import CaseAction, ExceptionCase
 from domain.decision import Decision, snapshot_type
@@ -58,7 +59,7 @@ class Rollouts:
                 return _look(current, current.status, current.because)
             if request.cancelled:
                 chronicle = catalogue.Chronicle(connection, self._c.audit, SYSTEM, request.at)
-                withdraw(chronicle, current, CANCELLED)
+                withdraw(connection, chronicle, current, CANCELLED)
                 return _look(current, "rolled_back", CANCELLED)
             seen: list[Observation] = [
                 pair
@@ -76,12 +77,13 @@ class Rollouts:
     ) -> RolloutLook:  # fmt: skip
         before = Progress.model_validate_json(row.progress)
         document = policy.document.rollout
-        stays = _stays(row, document.mode)
-        step = next_step(document.plan(), before, seen, request.at, stays)
+        arm = row.kind == "experiment"
+        plan = plan_of_arm(row.percent) if arm else document.plan()
+        step = next_step(plan, before, seen, request.at, _stays(row, document.mode))
         chronicle = catalogue.Chronicle(connection, self._c.audit, SYSTEM, request.at)
         status: RolloutStatus = row.status
         if step.action == "roll_back":
-            withdraw(chronicle, row, step.because)
+            withdraw(connection, chronicle, row, step.because)
             status = "rolled_back"
         elif step.action == "wait":
             chronicle.keep(row, progress=step.progress.model_dump_json(), because=step.because)
@@ -146,7 +148,9 @@ def _compare(
         stable=_measures(measured(snapshot, stable)[0]),
         candidate=_measures(measured(snapshot, exchanged(stable, policy))[0]),
     )
-    arm = "canary" if row.version_id in decision.policies else "stable"
+    # of an experiment, the other arm's orders are neither its own nor the stable version's
+    mine = decision.bucket in ("canary", row.version_id)
+    arm = "canary" if mine else "stable" if decision.bucket == "stable" else "other"
     note = {
         "rollout_id": row.id, "order_id": recorded.order_id, "decision_id": recorded.id, "arm": arm,
         "stable": pair.stable.model_dump_json(), "candidate": pair.candidate.model_dump_json(),
@@ -186,5 +190,7 @@ def _settled(connection: Connection, rollout_id: str, point: str) -> list[Observ
         if what is not None:
             own = own.model_copy(update={"cost_minor": what.cost_minor, "late": what.late})
         rollouts.settle(connection, rollout_id, order_id, own.model_dump_json())
+        if row.arm == "other":
+            continue
         seen.append(Realised(arm=row.arm, measures=own, foreseen_minor=stable.cost_minor))
     return seen

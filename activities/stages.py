@@ -27,9 +27,12 @@ def go_on(
     chronicle.steer(row, event, changes, because=step.because, percent_now=step.percent)
 
 
-def withdraw(chronicle: catalogue.Chronicle, row: Row[Any], because: str) -> str:
-    """Take a rollout back. Returns the version that decides from now on."""
-    chronicle.move("roll_back", row.version_id, because=because)
+def withdraw(
+    connection: Connection, chronicle: catalogue.Chronicle, row: Row[Any], because: str
+) -> str:
+    """Take a rollout or an arm back. Returns the version that decides from now on."""
+    if row.version_id != row.stable:  # the control of an experiment stays in force
+        chronicle.move("roll_back", row.version_id, because=because)
     changes = {"live": False, "status": "rolled_back", "percent": 0, "because": because}
     chronicle.steer(row, "", changes, because=because)
     return str(row.stable)

@@ -111,17 +111,42 @@ NETWORK = {
     ),
 }
 POLICY = {
-    "list": ("cli.policy:list_policies", "Published versions: what is in force and on its way."),
-    "show": ("cli.policy:show", "One version: text, state, and what was done about it."),
-    "submit": ("cli.policy:submit", "Publish a document and ask for its review."),
+    "list": (
+        "cli.policy:list_policies",
+        "Published versions: what is in force, on its way, and over.",
+    ),
+    "show": (
+        "cli.policy:show",
+        "One version: its text, its state, and what was done about it by whom.",
+    ),
+    "submit": (
+        "cli.policy:submit",
+        "Publish a document as an immutable version and ask for its review.",
+    ),
     "review": (
         "cli.policy_review:review",
         "What a reviewer needs: what changed, and what it would have decided.",
     ),
-    "approve": ("cli.policy:approve", "Approve a version; its author cannot."),
-    "reject": ("cli.policy:reject", "Reject a version under review."),
-    "rollback": ("cli.policy:rollback", "Take back what is new, for the next decision."),
-    "archive": ("cli.policy:archive", "Put a version away that is not in force."),
+    "approve": (
+        "cli.policy:approve",
+        "Approve a version under review: not its author, and with a role that reviews it.",
+    ),
+    "reject": (
+        "cli.policy:reject",
+        "Reject a version under review; say why, its author will read it.",
+    ),
+    "rollback": (
+        "cli.policy:rollback",
+        "Take back what is new: a running rollout, else the version in force.",
+    ),
+    "drift": (
+        "cli.policy_drift:drift",
+        "Do decisions come true? Realised cost and delivery against what was foreseen.",
+    ),
+    "archive": (
+        "cli.policy:archive",
+        "Put a version away that is neither in force nor on its way.",
+    ),
     "backtest": (
         "cli.policy_backtest:backtest",
         "Decide recorded facts again under a changed policy, and compare with the one in force.",
@@ -132,14 +157,37 @@ POLICY = {
     ),
 }
 ROLLOUT = {
-    "start": ("cli.policy_rollout:start", "Roll an approved version out as its document says."),
-    "status": ("cli.policy_rollout:status", "Where rollouts stand, and what the guards say."),
-    "hold": ("cli.policy_rollout:hold", "Keep a rollout at its share of the orders."),
+    "start": (
+        "cli.policy_rollout:start",
+        "Roll an approved version out as its document says: at once, in shadow, or in stages.",
+    ),
+    "status": (
+        "cli.policy_rollout:status",
+        "Where rollouts stand: share, what was compared, what the guards say.",
+    ),
+    "hold": ("cli.policy_rollout:hold", "Keep a rollout at its share; its guards go on watching."),
     "resume": ("cli.policy_rollout:resume", "Let a held rollout go on."),
-    "promote": ("cli.policy_rollout:promote", "Go on to the next stage now."),
+    "promote": (
+        "cli.policy_rollout:promote",
+        "Go on to the next stage now, or into force after the last one.",
+    ),
+}
+EXPERIMENT = {
+    "start": (
+        "cli.policy_experiment:start",
+        "Let two versions decide disjoint shares of the orders, and compare what becomes of them.",
+    ),
+    "status": (
+        "cli.policy_experiment:status",
+        "Read experiments out: both arms, and the difference with its 95 % interval.",
+    ),
+    "stop": ("cli.policy_experiment:stop", "End an experiment, with a winner or with none."),
 }
 AUDIT = {
-    "verify": ("cli.audit:verify", "Find edits, deletions, reorders and truncations."),
+    "verify": (
+        "cli.audit:verify",
+        "Find edits, deletions, reorders and truncations in the audit chains; exit code 1 on any.",
+    ),
 }
 GROUPS = {
     "order": (ORDER, "Orders: submit, look, explain, change."),
@@ -151,6 +199,7 @@ GROUPS = {
     "network": (NETWORK, "The network file."),
     "policy": (POLICY, "Policies: publish, review, compare, roll out, take back."),
     "policy rollout": (ROLLOUT, "A version's way into force."),
+    "policy experiment": (EXPERIMENT, "Two versions beside each other."),
     "audit": (AUDIT, "What people and policies did, chained and keyed."),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import orjson
 import typer
@@ -20,6 +20,7 @@ Reference = Annotated[
     str, typer.Argument(metavar="VERSION", help="name@version, a hash's beginning, or a name.")
 ]
 Name = Annotated[str, typer.Argument(help="The policy's name.")]
+Desk = TypeVar("Desk", bound=Governance)
 _STYLE = {
     "active": "green", "canary": "cyan", "shadow": "cyan", "approved": "blue",
     "in_review": "yellow", "rejected": "red", "rolled_back": "red",
@@ -184,11 +185,20 @@ def known(s: Session, reference: str) -> Any:
 
 def deed(s: Session, user: str, done: Callable[[Governance], str]) -> str:
     """Do something with a policy; a refusal ends the verb."""
-    desk = Governance(s.db, audit_log(s.settings.home), s.network, user, s.now())
-    try:
-        return done(desk)
-    except Refused as refused:
-        refuse(str(refused), FAILED)
+    return acted(Governance, s, user)(done)
+
+
+def acted(kind: type[Desk], s: Session, user: str) -> Callable[[Callable[[Desk], str]], str]:
+    """A person's desk; what they may not do ends the verb."""
+    desk = kind(s.db, audit_log(s.settings.home), s.network, user, s.now())
+
+    def act(done: Callable[[Desk], str]) -> str:
+        try:
+            return done(desk)
+        except Refused as refused:
+            refuse(str(refused), FAILED)
+
+    return act
 
 
 def _text(file: Path) -> str:

@@ -57,3 +57,35 @@ class RolloutLook(Frozen):
     orders: int = 0
     because: str
     owner: Role
+
+
+class DriftStart(Frozen):
+    """Input of the drift workflow.
+
+    Attributes:
+        days: of business time to look back.
+    """
+
+    clock: BusinessClock
+    cx: Endpoint | None = None
+    days: int = 14
+
+
+class MeasureDrift(Frozen):
+    """Compare what became of orders with what was foreseen."""
+
+    key: str
+    at: datetime
+    days: int
+
+
+class DriftFound(Frozen):
+    """What was found.
+
+    Attributes:
+        orders: how many were looked at.
+        alarms: versions and rules whose decisions do not come true, each with its figures.
+    """
+
+    orders: int
+    alarms: tuple[str, ...] = ()

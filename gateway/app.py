@@ -22,7 +22,8 @@ from activities.settings import Settings
 from connectors.errors import BadSignature, ConnectorError, ContractBroken
 from connectors.ports import OMS, Inbound, Webhooks
 from domain.base import Problem
-from gateway.loops import Loops
+from gateway.loops import Loops, endpoint
+from gateway.schedules import ensure_schedules
 from store import catalog
 from workflows.plugin import meshline_plugin
 
@@ -122,6 +123,7 @@ async def serve(settings: Settings, host: str, port: int, announce: bool) -> Non
     )
     with context.db.read() as connection:
         clock = catalog.clock(connection)
+    await ensure_schedules(client, clock, endpoint(context.network.cx_connector))
     sock = socket.create_server((host, port))
     if announce:  # connections queue in the socket until the server takes them
         print(json.dumps({"listening": sock.getsockname()[1]}), flush=True)

@@ -167,7 +167,7 @@ class Loops:
         for rollout_id in await self._c.db.in_thread(waiting):
             start = RolloutStart(
                 rollout_id=rollout_id, clock=self._clock,
-                cx=_endpoint(self._c.network.cx_connector),
+                cx=endpoint(self._c.network.cx_connector),
             )  # fmt: skip
             try:
                 await self._client.start_workflow(
@@ -197,9 +197,9 @@ class Loops:
             order_id=row.id,
             channel=row.channel,
             clock=self._clock,
-            cx=_endpoint(network.cx_connector),
-            oms=_endpoint(channel.oms_connector) if channel else None,
-            payment=_endpoint(channel.payment_connector)
+            cx=endpoint(network.cx_connector),
+            oms=endpoint(channel.oms_connector) if channel else None,
+            payment=endpoint(channel.payment_connector)
             if channel and channel.payment == "capture_on_ship"
             else None,
             early_tracking=bool(channel and channel.early_tracking),
@@ -317,5 +317,6 @@ class Loops:
         return 0
 
 
-def _endpoint(name: str) -> m.Endpoint | None:
+def endpoint(name: str) -> m.Endpoint | None:
+    """A configured connector and its task queue; None where none is named."""
     return m.Endpoint(connector=name, queue=connector_queue(name)) if name else None

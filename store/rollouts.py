@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, exists, select, update
+from sqlalchemy import Connection, Row, exists, func, select, update
 
 from domain.fulfillment import FulfillmentPlan
 from store import tables as t
@@ -16,6 +16,7 @@ from store.statements import insert_new
 
 NOTHING = "none"  # no parcel ever leaves: there is no cost and no delivery to compare
 _ENDED = ("completed", "cancelled", "rejected")
+_DONE = ("delivered", "lost", "returned_to_sender")
 _LIVE_LABELS = ("label_created", "shipped", "delivered", "lost", "returned_to_sender")
 
 
@@ -26,11 +27,17 @@ class Became:
     Attributes:
         cost_minor: labels bought and handling; None where nothing left.
         late: a parcel comes after the promise.
+        foreseen_minor: what the plans of the parts that left foresaw for them.
+        after_p90: a parcel came later than nine tenths should; None while one is under way.
+        decisions: IDs of those that planned the parts that left.
     """
 
     order_id: str
     cost_minor: int | None
     late: bool
+    foreseen_minor: int = 0
+    after_p90: bool | None = None
+    decisions: tuple[str, ...] = ()
 
 
 def undecided(connection: Connection, rollout: Row[Any], point: str, limit: int) -> list[Any]:
@@ -68,6 +75,41 @@ def departing(connection: Connection, rollout_id: str, limit: int) -> Sequence[R
     return connection.execute(query.order_by(c.at).limit(limit)).all()
 
 
+def shipped_since(connection: Connection, since: datetime, limit: int) -> list[str]:
+    """Orders of which something has left since then, the newest first."""
+    f = t.fulfillments.c
+    newest = func.max(f.updated_at)
+    query = (
+        select(f.order_id)
+        .where(f.status == "closed", f.updated_at >= since)
+        .group_by(f.order_id)
+        .order_by(newest.desc())
+        .limit(limit)
+    )
+    return [str(order_id) for order_id in connection.scalars(query)]
+
+
+def deciders(connection: Connection, decision_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """By decision the versions that took part and the rules that spoke of what was chosen."""
+    d = t.decisions.c
+    found: dict[str, tuple[str, ...]] = {}
+    query = select(d.id, d.policies, d.decision).where(d.id.in_(decision_ids))
+    for row in connection.execute(query):
+        hits = orjson.loads(row.decision)["hits"]
+        rules = dict.fromkeys(f"{hit['policy']}.{hit['rule']}" for hit in hits)
+        found[row.id] = (*row.policies.split(","), *rules)
+    return found
+
+
+def settled(connection: Connection, rollout_id: str) -> list[Any]:
+    """Orders of a rollout of which it is known what became."""
+    c = t.observed.c
+    query = select(t.observed).where(
+        c.rollout_id == rollout_id, c.realised != "", c.realised != NOTHING
+    )
+    return list(connection.execute(query))
+
+
 def settle(connection: Connection, rollout_id: str, order_id: str, realised: str) -> None:
     """Keep what became of an order."""
     c = t.observed.c
@@ -86,7 +128,7 @@ def became(connection: Connection, order_ids: Sequence[str]) -> list[Became]:
     orders = connection.execute(select(o.id, o.status, o.promise_by).where(o.id.in_(order_ids)))
     parts: dict[str, list[Any]] = {}
     for part in connection.execute(
-        select(f.id, f.order_id, f.status, f.plan).where(f.order_id.in_(order_ids))
+        select(f.id, f.order_id, f.status, f.plan, f.decision_id).where(f.order_id.in_(order_ids))
     ):
         parts.setdefault(part.order_id, []).append(part)
     labels: dict[str, list[Any]] = {}
@@ -109,17 +151,23 @@ def _became(order: Any, parts: Sequence[Any], labels: dict[str, list[Any]]) -> B
         part.status not in ("closed", "cancelled") for part in parts
     ):
         return None
-    cost = 0
-    late = False
+    cost = foreseen = 0
+    late = after = False
+    delivered = True
     for part in left:
-        plan = FulfillmentPlan.model_validate(orjson.loads(part.plan))
+        plan = FulfillmentPlan.model_validate_json(part.plan)
         mine = labels.get(part.id, [])
         # a 3PL's label is on its invoice: until then what was foreseen stands for it
-        cost += sum(label.cost_minor for label in mine) or plan.cost_minor
-        cost += plan.handling_minor
+        cost += (sum(label.cost_minor for label in mine) or plan.cost_minor) + plan.handling_minor
+        foreseen += plan.cost_minor + plan.handling_minor
         arrivals = [_arrival(label, plan.deliver_p90) for label in mine] or [plan.deliver_p90]
         late |= order.promise_by is not None and max(arrivals) > order.promise_by
-    return Became(order.id, cost, late)
+        after |= max(arrivals) > plan.deliver_p90
+        delivered &= bool(mine) and all(label.status in _DONE for label in mine)
+    return Became(
+        order.id, cost, late, foreseen, after if delivered else None,
+        tuple(dict.fromkeys(part.decision_id for part in left)),
+    )  # fmt: skip
 
 
 def _arrival(label: Any, foreseen: datetime) -> datetime:

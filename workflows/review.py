@@ -136,6 +136,12 @@ class Review:
         )
         return (asked.resolution.action if asked.resolution else None), asked
 
+    async def told(self, kind: str, because: str, **facts: Any) -> None:
+        """Open a case that somebody only has to have seen, and wait until they have."""
+        action, entry = await self.ask(kind, because, or_until=lambda: False, **facts)
+        await self.close(entry, f"seen: {action}")
+        await self._desk.finish_errands()
+
     async def insist(
         self, call: Callable[[], Awaitable[Answer]], step: str, *, kind: str = "",
         stopped: Callable[[], bool] = lambda: False, **facts: Any,

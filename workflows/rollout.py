@@ -15,7 +15,6 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import Activity, m
-    from domain.cases import CaseAction
     from domain.rollouts import LookAtRollout, RolloutLook, RolloutStart
 
 from workflows import attributes as a
@@ -108,20 +107,12 @@ class PolicyRolloutWorkflow:
 
     async def _tell_owner(self, look: RolloutLook) -> None:
         """A guard has spoken, and the version is taken back already: its owner has to know."""
-        action = None
-        entry = None
-        while action not in (CaseAction.RESOLVE, CaseAction.ACK):
-            action, entry = await self._review.ask(
-                "policy_rolled_back",
-                f"{look.version} was rolled back: {look.because}",
-                or_until=lambda: False,
-                entry=entry,
-                owner=look.owner,
-                shown={"version": look.version, "in force": look.stable},
-            )
-        if entry is not None:
-            await self._review.close(entry, f"{look.owner} knows")
-        await self._desk.finish_errands()
+        await self._review.told(
+            "policy_rolled_back",
+            f"{look.version} was rolled back: {look.because}",
+            owner=look.owner,
+            shown={"version": look.version, "in force": look.stable},
+        )
 
     @workflow.update
     async def resolve_case(self, wanted: m.Resolution) -> m.Reply:

@@ -20,7 +20,7 @@ from workflows.plugin import meshline_plugin
 
 VERBS: dict[tuple[str, ...], tuple[str, str]] = {(name,): verb for name, verb in TOP.items()}
 for group, (verbs, _) in GROUPS.items():
-    VERBS |= {(group, name): verb for name, verb in verbs.items()}
+    VERBS |= {(*group.split(), name): verb for name, verb in verbs.items()}
 OURS = {
     "policies", "connectors", "sourcing", "simulators", "workflows", "gateway",
     "activities.context", "activities.logs", "cli.importing", "cli.demo",

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from activities.contracts import MAIN_QUEUE
+from activities.experiments import Experiments
 from activities.governance import Governance, Refused
 from domain.cases import CaseAction
-from domain.rollouts import RolloutLook
+from domain.rollouts import DriftStart, RolloutLook
 from policies import TEMPLATES
 from store import policies as catalogue
+from store import rollouts
 from tests.bed import Bed
+from workflows.drift import PolicyDriftWorkflow
 from workflows.rollout import PolicyRolloutWorkflow
 
 TEXT = (TEMPLATES / "cost_priority.yaml").read_text()
@@ -154,3 +158,57 @@ async def test_shadow_waits_for_a_person(bed: Bed) -> None:
     desk(bed, "riley").promote("cost_priority", "looked at it")
     assert (await ended(bed, rollout_id)).status == "activated"
     assert state(bed, version) == "active"
+
+
+async def test_an_experiment_compares_two_versions_and_ends_with_a_winner(bed: Bed) -> None:
+    """Both arms take half of the orders; the control is the version in force."""
+    old = "max: 10000, default: 100, description: Added for each"
+    version = approved(bed, changed(2, head="", old=old, new=old.replace("100,", "200,")))
+    c = bed.context
+    people = Experiments(c.db, c.audit, c.network, "riley", bed.now())
+    name = people.begin(("cost_priority@1", version), 50, "order", "")
+    await bed.loops.dispatch_rollouts()
+    arms = [f"{name}/a", f"{name}/b"]
+    bed.stock("sku-exp", dc_east=200)
+    for number in range(10):
+        incoming = bed.order(f"exp-{number}", [("sku-exp", 1)])
+        await bed.start(incoming)
+        await bed.ship(incoming.order.id)
+
+    def settled(arm: str) -> list[str]:
+        with c.db.read() as connection:
+            found = rollouts.settled(connection, arm)
+        return [r.order_id for r in found if r.arm == "canary"]
+
+    await bed.until(lambda: len(settled(arms[0])) + len(settled(arms[1])) == 10)
+    assert not set(settled(arms[0])) & set(settled(arms[1]))
+    assert settled(arms[0])
+    assert settled(arms[1])
+    with pytest.raises(Refused, match="is no arm of it"):
+        people.end("cost_priority", "cost_priority@9", "")
+    assert people.end("cost_priority", version, "better") == version
+    assert [(await ended(bed, arm)).status for arm in arms] == ["rolled_back", "activated"]
+    assert state(bed, version) == "active"
+    assert state(bed, "cost_priority@1") == "superseded"
+
+
+async def test_decisions_that_do_not_come_true_become_an_exception(bed: Bed) -> None:
+    """Labels cost half of what the rate cards say."""
+    bed.stock("sku-drift", dc_east=500)
+    bed.easypost.price_minor = 350
+    orders = []
+    for number in range(55):
+        incoming = bed.order(f"drift-{number}", [("sku-drift", 1)])
+        await bed.start(incoming)
+        orders.append(incoming.order.id)
+    await asyncio.gather(*(bed.ship(order) for order in orders))
+    found = await bed.client.start_workflow(
+        PolicyDriftWorkflow.run, DriftStart(clock=bed.clock), id=f"drift-{orders[0]}",
+        task_queue=MAIN_QUEUE,
+    )  # fmt: skip
+    case = await bed.case(found.id, "policy_drift")
+    assert case.owner == "revenue_ops"
+    assert "cost_priority@1: costs" in case.because
+    assert "policy.drifted" in bed.event_names("policy:cost_priority")
+    await bed.decide(case, CaseAction.RESOLVE, "riley", comment="new rate card")
+    assert (await found.result()).alarms
