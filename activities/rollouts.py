@@ -51,7 +51,10 @@ class Rollouts:
             point = policy.document.point
             fresh = rollouts.undecided(connection, row, point, AT_ONCE)
             stable = self._c.policies.library(connection).points
-        notes = [_compare(row, policy, each, stable) for each in fresh]
+        notes = []
+        for each in fresh:
+            activity.heartbeat()
+            notes.append(_compare(row, policy, each, stable))
 
         def step(connection: Connection) -> RolloutLook:
             current = catalogue.rollout(connection, request.rollout_id)
@@ -82,12 +85,12 @@ class Rollouts:
         step = next_step(plan, before, seen, request.at, _stays(row, document.mode))
         chronicle = catalogue.Chronicle(connection, self._c.audit, SYSTEM, request.at)
         status: RolloutStatus = row.status
+        # also where it ends: what the guards knew is why
+        chronicle.keep(row, progress=step.progress.model_dump_json(), because=step.because)
         if step.action == "roll_back":
             withdraw(connection, chronicle, row, step.because)
             status = "rolled_back"
-        elif step.action == "wait":
-            chronicle.keep(row, progress=step.progress.model_dump_json(), because=step.because)
-        else:
+        elif step.action != "wait":
             go_on(connection, chronicle, row, step)
             status = "activated" if step.action == "activate" else status
         return _look(row, status, step.because).model_copy(

@@ -77,7 +77,8 @@ class PolicyRolloutWorkflow:
             ),
             result_type=RolloutLook,
             cancellation_type=workflow.ActivityCancellationType.ABANDON,
-            start_to_close_timeout=timedelta(minutes=2),
+            start_to_close_timeout=timedelta(minutes=5),
+            heartbeat_timeout=timedelta(seconds=12),  # a worker that died is noticed by then
             retry_policy=_RETRY,
             summary=f"look {self._looks}",
         )
