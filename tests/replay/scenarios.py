@@ -13,6 +13,7 @@ from domain.cases import CaseAction
 from domain.fulfillment import Fact, Quantity
 from store import tables as t
 from tests.bed import Bed
+from tests.rollouts import FAILS, FULL, approved, changed, desk, orders_until
 
 Handle = WorkflowHandle[Any, Any]
 CANCEL = m.CancelOrder(user="casey", reason="changed their mind")
@@ -166,11 +167,32 @@ async def cancel_of_a_line(bed: Bed) -> Handle:
     return handle
 
 
+async def rollout_into_force(bed: Bed) -> Handle:
+    """A version goes through shadow and canary into force."""
+    version = approved(bed, changed(2))
+    rollout_id = desk(bed, "riley").start(version, "")
+    await bed.loops.dispatch_rollouts()
+    await orders_until(bed, rollout_id, lambda r: not r.live)
+    return bed.client.get_workflow_handle(rollout_id)
+
+
+async def rollout_back(bed: Bed) -> Handle:
+    """A guard speaks in shadow; the owner is told and says so."""
+    version = approved(bed, changed(2, old=FULL, new=FAILS))
+    rollout_id = desk(bed, "riley").start(version, "")
+    await bed.loops.dispatch_rollouts()
+    await orders_until(bed, rollout_id, lambda r: not r.live)
+    case = await bed.case(rollout_id, "policy_rolled_back")
+    await bed.decide(case, CaseAction.ACK, "riley")
+    await bed.decide(case, CaseAction.RESOLVE, "riley")
+    return bed.client.get_workflow_handle(rollout_id)
+
+
 SCENARIOS: dict[str, Callable[[Bed], Awaitable[Handle]]] = {
     f.__name__: f
     for f in (
         happy, split, review, short_pick, outage, cancel_on_hold, cancel_out_of_stock,
         cancel_on_approval, cancel_during_submit, cancel_after_release, cancel_after_pick,
-        cancel_after_label, cancel_too_late, cancel_of_a_line,
+        cancel_after_label, cancel_too_late, cancel_of_a_line, rollout_into_force, rollout_back,
     )
 }  # fmt: skip

@@ -3,77 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from activities.contracts import MAIN_QUEUE
 from activities.experiments import Experiments
-from activities.governance import Governance, Refused
+from activities.governance import Refused
 from domain.cases import CaseAction
-from domain.rollouts import DriftStart, RolloutLook
-from policies import TEMPLATES
-from store import policies as catalogue
+from domain.rollouts import DriftStart
 from store import rollouts
 from tests.bed import Bed
+from tests.rollouts import (
+    FAILS,
+    FULL,
+    approved,
+    changed,
+    desk,
+    ended,
+    orders_until,
+    rollout,
+    state,
+)
 from workflows.drift import PolicyDriftWorkflow
-from workflows.rollout import PolicyRolloutWorkflow
-
-TEXT = (TEMPLATES / "cost_priority.yaml").read_text()
-STAGES = """
-rollout:
-  mode: canary
-  stages:
-    - {percent: 0, orders: 3}
-    - {percent: 50, orders: 2}
-"""
-
-
-def desk(bed: Bed, user: str) -> Governance:
-    """A person of the example network at the catalogue."""
-    c = bed.context
-    return Governance(c.db, c.audit, c.network, user, bed.now())
-
-
-def changed(version: int, head: str = STAGES, old: str = "", new: str = "") -> str:
-    """cost_priority in a later version."""
-    assert old in TEXT
-    text = TEXT.replace(old, new, 1) if old else TEXT
-    text = text.replace("version: 1\n", f"version: {version}\n", 1)
-    return text.replace("\ndefault:\n", f"{head}\ndefault:\n", 1)
-
-
-def approved(bed: Bed, text: str) -> str:
-    """Submitted by one person and approved by another."""
-    version = desk(bed, "riley").submit(text, "cost_priority.yaml", "try it")
-    return desk(bed, "dana").judge(version, "approve", "", "")
-
-
-def state(bed: Bed, version: str) -> str:
-    with bed.context.db.read() as connection:
-        return str(catalogue.version(connection, version).state)
-
-
-def rollout(bed: Bed, rollout_id: str) -> Any:
-    with bed.context.db.read() as connection:
-        return catalogue.rollout(connection, rollout_id)
-
-
-async def ended(bed: Bed, rollout_id: str) -> RolloutLook:
-    handle = bed.client.get_workflow_handle_for(PolicyRolloutWorkflow.run, rollout_id)
-    return await asyncio.wait_for(handle.result(), 30)
-
-
-async def orders_until(bed: Bed, rollout_id: str, over: Any, at_most: int = 24) -> None:
-    """Ship orders, one after the other, until the rollout is where it should be."""
-    bed.stock("sku-roll", dc_east=200)
-    for number in range(at_most):
-        incoming = bed.order(f"roll-{number}", [("sku-roll", 1)])
-        await bed.start(incoming)
-        await bed.ship(incoming.order.id)
-        if over(rollout(bed, rollout_id)):
-            return
-    await bed.until(lambda: over(rollout(bed, rollout_id)))
 
 
 async def test_a_harmless_version_goes_through_its_stages_into_force(bed: Bed) -> None:
@@ -96,10 +47,7 @@ async def test_a_harmless_version_goes_through_its_stages_into_force(bed: Bed) -
 
 
 async def test_a_version_that_fails_is_rolled_back_and_its_owner_told(bed: Bed) -> None:
-    """It divides by zero for orders of just this total: foreseen in shadow, where it never acts."""
-    rule = "when: node.used_percent >= params.full_percent"
-    fails = "when: node.used_percent + 1 / (order.total_minor - 2000) >= params.full_percent"
-    version = approved(bed, changed(2, old=rule, new=fails))
+    version = approved(bed, changed(2, old=FULL, new=FAILS))
     rollout_id = desk(bed, "riley").start(version, "")
     await bed.loops.dispatch_rollouts()
     await orders_until(bed, rollout_id, lambda r: not r.live)
