@@ -21,7 +21,7 @@ Reference = Annotated[
 ]
 Name = Annotated[str, typer.Argument(help="The policy's name.")]
 Desk = TypeVar("Desk", bound=Governance)
-_STYLE = {
+STYLE = {
     "active": "green", "canary": "cyan", "shadow": "cyan", "approved": "blue",
     "in_review": "yellow", "rejected": "red", "rolled_back": "red",
 }  # fmt: skip
@@ -48,13 +48,13 @@ def list_policies(
     if not everything:
         rows = [r for r in rows if r.state not in ("superseded", "archived", "rejected")]
     if as_json:
-        print_json([{**_facts(r), "percent": _share(shares.get(r.id))} for r in rows])
+        print_json([{**facts_of(r), "percent": _share(shares.get(r.id))} for r in rows])
         return
     shown = table(
         f"{len(rows)} versions", "point", "version", "state", "share", "author", "since", "hash"
     )
     for r in rows:
-        style = _STYLE.get(r.state, "dim")
+        style = STYLE.get(r.state, "dim")
         shown.add_row(
             r.point, r.id, f"[{style}]{r.state}[/]", _share(shares.get(r.id)), r.author,
             f"{r.updated_at:%a %d %b %H:%M}", r.hash[:12],
@@ -83,9 +83,9 @@ def show(reference: Reference, as_json: AsJson = False) -> None:
                 if orjson.loads(d.body).get("version", row.id) == row.id
             ]
     if as_json:
-        print_json({**_facts(row), "body": row.body, "deeds": deeds})
+        print_json({**facts_of(row), "body": row.body, "deeds": deeds})
         return
-    style = _STYLE.get(row.state, "dim")
+    style = STYLE.get(row.state, "dim")
     console.print(f"[bold]{row.id}[/]  [{style}]{row.state}[/]  {row.point}  {row.hash}")
     console.print(row.body, highlight=False, markup=False)
     for done in deeds:
@@ -211,7 +211,8 @@ def _text(file: Path) -> str:
         ) from None
 
 
-def _facts(row: Any) -> dict[str, Any]:
+def facts_of(row: Any) -> dict[str, Any]:
+    """A version without its text, for scripts."""
     kept = (
         "id", "name", "version", "point", "hash", "state", "owner", "author", "description",
         "created_at", "updated_at",

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.documents import Contest, contest_of, paper_of
 from cli.options import AsJson
-from cli.replaying import Contest, Paper, Run, replay_all
+from cli.replaying import Run, replay_all
 from cli.session import Session, bad_input, console, errors, print_json, refuse, session, table
 from cli.snapshots import Generate, Orders, Sample, Seed, Since, Snapshots, Wanted, read
 from domain.units import exponent, format_money
@@ -16,56 +17,49 @@ from policies.readout import Backtest, Metric, read_out
 
 RULES_SHOWN = 8
 EXAMPLES_SHOWN = 5
+DOCUMENT = "A file (YAML), name@version, a hash's beginning, or a name for the one in force."
 
 Processes = Annotated[int | None, typer.Option(min=1, help="As many as there are cores, else.")]
+Html = Annotated[Path | None, typer.Option(help="Write the report as one HTML page.")]
 
 
 def backtest(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The changed policy (YAML).")],
+    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help=DOCUMENT)],
     since: Since = None,
     sample: Sample = None,
     orders: Orders = "recorded",
     generate: Generate = None,
     seed: Seed = 1,
-    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page.")] = None,
+    html: Html = None,
     processes: Processes = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide recorded facts again under a changed policy, and compare with the one in force.
 
-    FILE takes the place of the document of its name, or joins those of its point.
+    CANDIDATE takes the place of the document of its name, or joins those of its point.
 
     Examples:
 
       meshline policy backtest cost_priority.yaml --since 2026-03-01 --html backtest.html
 
-      meshline policy backtest cost_priority.yaml --orders imported
+      meshline policy backtest cost_priority@2 --orders imported
 
       meshline policy backtest cost_priority.yaml --generate 2000 --seed 7 --json
     """
-    if html is not None and not html.absolute().parent.is_dir():
-        refuse(f"--html: {html}: its folder does not exist. Give a file in one that does")
+    writable(html)
     with bad_input():
-        s, candidate = session(), Paper.read(file)
-        result, run, facts = compared(
-            s, contest_of(s, candidate), Wanted(since, sample, orders, generate, seed), processes
-        )
+        s = session()
+        contest = contest_of(s, paper_of(s, candidate))
+        wanted = Wanted(since, sample, orders, generate, seed)
+        result, run, facts = compared(s, contest, wanted, processes)
         currency = s.network.currency
-    if html is not None:
-        from cli.backtest_page import page  # draws: nothing to a verb that does not
-
-        written(html, page(result, run.speed(), facts.what, currency))
+    draw(html, result, run, facts, currency)
     if as_json:
         print_json(as_data(result, run, facts))
         return
     show(result, run, facts, currency)
     if html is not None:
         console.print(f"report: {html}", highlight=False, soft_wrap=True)
-
-
-def contest_of(s: Session, candidate: Paper, now: Paper | None = None) -> Contest:
-    """The documents in force, with one or two others in their place."""
-    return Contest(s.settings.policies, dict(s.network.policies), candidate, now)
 
 
 def compared(
@@ -92,12 +86,22 @@ def as_data(result: Backtest, run: Run, facts: Snapshots) -> dict[str, Any]:
     return result.model_dump(mode="json") | speed
 
 
-def written(path: Path, text: str) -> None:
-    """Write a report; ends the verb when the place cannot be written to."""
+def writable(html: Path | None) -> None:
+    """Ends the verb where the page could not be written in the end."""
+    if html is not None and not html.absolute().parent.is_dir():
+        refuse(f"--html: {html}: its folder does not exist. Give a file in one that does")
+
+
+def draw(html: Path | None, result: Backtest, run: Run, facts: Snapshots, currency: str) -> None:
+    """Write the page where one is wanted; ends the verb when its place cannot be written to."""
+    if html is None:
+        return
+    from cli.backtest_page import page  # draws: nothing to a verb that does not
+
     try:
-        path.write_text(text, encoding="utf-8")
+        html.write_text(page(result, run.speed(), facts.what, currency), encoding="utf-8")
     except OSError as error:
-        refuse(f"--html: {path}: {error.strerror}. Give a file that can be written")
+        refuse(f"--html: {html}: {error.strerror}. Give a file that can be written")
 
 
 def show(result: Backtest, run: Run, facts: Snapshots, currency: str) -> None:

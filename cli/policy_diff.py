@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli.documents import contest_of, paper_of
 from cli.options import AsJson
-from cli.policy_backtest import (
-    Processes,
-    as_data,
-    compared,
-    contest_of,
-    row,
-    show_changed,
-)
-from cli.replaying import Paper
+from cli.policy_backtest import DOCUMENT, Processes, as_data, compared, row, show_changed
 from cli.session import bad_input, console, print_json, refuse, session
 from cli.snapshots import Generate, Orders, Sample, Seed, Since, Wanted
 from policies.diff import diff as differences
@@ -24,8 +16,8 @@ from policies.diff import readable
 
 
 def diff(
-    before: Annotated[Path, typer.Argument(metavar="A", help="The policy as it was (YAML).")],
-    after: Annotated[Path, typer.Argument(metavar="B", help="The policy as it is to be (YAML).")],
+    before: Annotated[str, typer.Argument(metavar="A", help=f"As it was. {DOCUMENT}")],
+    after: Annotated[str, typer.Argument(metavar="B", help="As it is to be, likewise.")],
     since: Since = None,
     sample: Sample = None,
     orders: Orders = "recorded",
@@ -41,13 +33,14 @@ def diff(
 
     Examples:
 
-      meshline policy diff old/cost_priority.yaml cost_priority.yaml
+      meshline policy diff cost_priority cost_priority.yaml
 
-      meshline policy diff old/cost_priority.yaml cost_priority.yaml --since 2026-03-01
+      meshline policy diff cost_priority@1 cost_priority@2 --since 2026-03-01
     """
     replays = bool(since or sample or generate) or orders != "recorded"
     with bad_input():
-        papers = Paper.read(before), Paper.read(after)
+        s = session()
+        papers = paper_of(s, before), paper_of(s, after)
         old, new = (paper.load().document for paper in papers)
         if (old.policy, old.point) != (new.policy, new.point):
             refuse(
@@ -57,7 +50,6 @@ def diff(
         changes = differences(old, new)
         found = None
         if replays:
-            s = session()
             wanted = Wanted(since, sample, orders, generate, seed)
             found = compared(s, contest_of(s, papers[1], papers[0]), wanted, processes)
     if as_json:

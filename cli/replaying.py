@@ -13,15 +13,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 from time import perf_counter
 
 import orjson
 from pydantic import TypeAdapter
 
+from cli.documents import Contest
 from cli.importing import bar
 from cli.snapshots import CHUNK, Snapshots
-from domain.base import InvalidInput, Problem
 from domain.decision import (
     ApproveSnapshot,
     CompensateSnapshot,
@@ -33,8 +32,7 @@ from domain.decision import (
     ServiceFacts,
     Snapshot,
 )
-from policies import Library, Policy, load_policy
-from policies.backtest import Points, Replayed, exchanged, replay
+from policies.backtest import Points, Replayed, replay
 
 AHEAD = 3  # chunks a process: enough that none waits, few enough that facts do not pile up
 TOLD = 3  # refused snapshots
@@ -46,63 +44,6 @@ _SHARED: dict[str, TypeAdapter[tuple[RateCard | ServiceFacts, ...]]] = {
     "rate_cards": TypeAdapter(tuple[RateCard, ...]),
     "services": TypeAdapter(tuple[ServiceFacts, ...]),
 }
-
-
-@dataclass(frozen=True)
-class Paper:
-    """A document as text: a process of its own reads it again."""
-
-    name: str
-    text: str
-
-    @classmethod
-    def read(cls, path: Path) -> Paper:
-        """From a file.
-
-        Raises:
-            InvalidInput: it cannot be read.
-        """
-        try:
-            return cls(path.name, path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
-            problem = Problem(
-                source=str(path), field="(file)", reason=str(reason), remedy="Check the path"
-            )
-            raise InvalidInput(problem) from None
-
-    def load(self) -> Policy:
-        """The checked document.
-
-        Raises:
-            InvalidInput: it is refused.
-        """
-        return load_policy(self.text, self.name)
-
-
-@dataclass(frozen=True)
-class Contest:
-    """Which documents decide: those in force, one of them exchanged on either side.
-
-    Attributes:
-        now: takes the place of what is in force, for a comparison of two files.
-    """
-
-    folder: Path
-    points: dict[str, tuple[str, ...]]
-    candidate: Paper
-    now: Paper | None = None
-
-    def sides(self) -> tuple[Policy, Points, Points]:
-        """The candidate, the policies now, the policies with the candidate.
-
-        Raises:
-            InvalidInput: a document is refused.
-        """
-        library: Points = Library.load(self.folder, self.points).points
-        candidate = self.candidate.load()
-        now = exchanged(library, self.now.load()) if self.now else library
-        return candidate, now, exchanged(now, candidate)
 
 
 @dataclass

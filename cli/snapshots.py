@@ -32,13 +32,14 @@ Seed = Annotated[int, typer.Option(help="Of the generated orders.")]
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which facts a person asked for."""
+    """Which facts a person asked for; of recorded ones the ``newest``, where that is said."""
 
     since: datetime | None = None
     sample: int | None = None
     orders: str = "recorded"
     generate: int | None = None
     seed: int = 1
+    newest: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class Snapshots:
     what: str
     total: int
     chunks: Iterator[list[str]]
+
+
+def recorded(s: Session, point: str) -> bool:
+    """Whether any decision of a point is recorded."""
+    with s.db.read() as connection:
+        return bool(history.points(connection).get(point))
 
 
 def read(s: Session, wanted: Wanted, point: str) -> Snapshots:
@@ -93,6 +100,8 @@ def _recorded(s: Session, wanted: Wanted, point: str) -> Snapshots:
     since = wanted.since.replace(tzinfo=UTC) if wanted.since else None
     with s.db.read() as connection:
         ids = history.chosen(connection, point, since, wanted.sample)
+    newest = "newest " if wanted.newest and len(ids) > wanted.newest else ""
+    ids = ids[-wanted.newest :] if wanted.newest else ids
 
     def chunks() -> Iterator[list[str]]:
         with s.db.read() as connection:
@@ -100,7 +109,8 @@ def _recorded(s: Session, wanted: Wanted, point: str) -> Snapshots:
                 yield history.snapshots(connection, chunk)
 
     after = f" since {wanted.since:%Y-%m-%d}" if wanted.since else ""
-    return Snapshots(f"{len(ids):,} recorded {point} decisions{after}", len(ids), chunks())
+    what = f"{newest}{len(ids):,} recorded {point} decisions{after}"
+    return Snapshots(what, len(ids), chunks())
 
 
 def _chunked(items: Iterable[str]) -> Iterator[list[str]]:
