@@ -25,6 +25,7 @@ from domain.decision import (
     RerouteSnapshot,
     ServiceFacts,
 )
+from domain.order import Order, Payment
 from policies.expressions import EvaluationFailed, Kind
 from policies.translate import LEAST, MOST
 from sourcing import Lane, days_late
@@ -125,6 +126,12 @@ def _kind(annotation: Any) -> Kind | None:
     return "string" if choices and all(isinstance(c, str) for c in choices) else None
 
 
+def choices(space: str, model: type[BaseModel]) -> dict[str, tuple[str, ...]]:
+    """By dotted name, the only texts that a field of the model may have."""
+    found = {f"{space}.{n}": get_args(f.annotation) for n, f in model.model_fields.items()}
+    return {n: texts for n, texts in found.items() if texts and all(type(t) is str for t in texts)}
+
+
 def _reader(part: str, name: str, kind: Kind) -> Callable[[Any], Any]:
     def read(subject: Any) -> Any:
         value = getattr(getattr(subject, part) if part else subject, name)
@@ -152,6 +159,12 @@ def _lines(s: OrderSubject) -> list[Any]:
     return [{name: getattr(x, name) for name in LINE_FIELDS} for x in s.order.lines]
 
 
+# Texts in the snapshot, closed sets where an order is taken in.
+ORDER_CHOICES: dict[str, tuple[str, ...]] = choices("order", Order) | {
+    f"order.payment_{leaf}": texts
+    for name, texts in choices("payment", Payment).items()
+    for leaf in [name.partition(".")[2]]
+}
 _LINE = _plain(LineFacts, "line")
 LINE_FIELDS: dict[str, Kind] = {name: kind for name, (kind, _) in _LINE.items()}
 

@@ -66,7 +66,9 @@ def test_any_expression_is_taken_or_refused(code: str) -> None:
 
 
 def test_a_rule_that_fails_asks_and_is_recorded() -> None:
-    text = GOOD.replace(WHEN, "plan.delta_minor > 1000 || 10 / (plan.delta_minor - 77) > 100")
+    text = GOOD.replace(
+        WHEN, "plan.delta_minor > params.delta_minor || 10 / (plan.delta_minor - 77) > 100"
+    )
     policy = load_policy(text, "doc.yaml")
     decision = decide([policy], sample("approve", {"cost_minor": 1_277}))
     assert isinstance(decision.outcome, ApproveOutcome)
@@ -89,7 +91,7 @@ def test_a_rule_that_fails_on_a_candidate_rejects_only_that_candidate() -> None:
 
 
 def test_overflow_is_an_error_and_not_a_wrong_number() -> None:
-    when = "plan.delta_minor * 9007199254740991 * 9007199254740991 > 5"
+    when = "plan.delta_minor * 9007199254740991 * 9007199254740991 > params.delta_minor"
     policy = load_policy_untested(GOOD.replace(WHEN, when))
     decision = decide([policy], sample("approve", {"cost_minor": 9_000}))
     assert "overflow" in decision.errors[0]
@@ -102,7 +104,7 @@ def test_a_failing_hold_rule_holds() -> None:
         GOOD.replace("point: approve", "point: hold")
         .replace("on_error: ask", "on_error: hold")
         .replace("scope: plan", "scope: order")
-        .replace(WHEN, "1 / order.shipping_minor > 5")
+        .replace(WHEN, "1 / order.shipping_minor > params.delta_minor")
         .replace("then: ask", "then: hold\n        result: {reason: other, hours: 5}")
         .replace("Costs {plan.delta_minor} more, over {params.delta_minor}", "x")
         .replace("then: approve", "then: accept")
@@ -119,7 +121,7 @@ def test_a_failing_number_fails_closed_too() -> None:
     text = (
         GOOD.replace("point: approve", "point: compensate")
         .replace("scope: plan", "scope: pick")
-        .replace(WHEN, "pick.short_units > 0")
+        .replace(WHEN, "pick.short_units > 0 && order.total_minor > params.delta_minor")
         .replace("then: ask", "then: wait\n        result: {hours: 24 / pick.attempts}")
         .replace("Costs {plan.delta_minor} more, over {params.delta_minor}", "x")
         .replace("then: approve", "then: ask")

@@ -177,7 +177,9 @@ def at_least_for_more_than(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translate, "_COMPARISONS", wrong)
 
 
-BOUNDARY = GOOD.replace(WHEN, "plan.delta_minor > 100 && plan.parcels > 0")
+BOUNDARY = GOOD.replace(
+    WHEN, "plan.delta_minor > 100 && plan.parcels > 0 && params.delta_minor > 0"
+)
 
 
 @pytest.mark.usefixtures("at_least_for_more_than")

@@ -1,0 +1,105 @@
+"""Mistakes that are well typed: what can never be meant, found without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from policies.anatomy import OPERATORS, conjuncts, operator, text, walk, whole
+from policies.language import nearest
+from policies.tree import Tree
+
+# (offset in the expression, reason, remedy)
+Unsound = tuple[int, str, str]
+_DIVISIONS = {"divide_int64": "divides", "modulo_int64": "divides"}
+_SUFFIXES = {"_minor": "minor", "_hours": "hours", "_percent": "percent", "_miles": "miles",
+             "_days": "days"}  # fmt: skip
+_ENDLESS = 2**64
+
+
+def unit_of(name: str, params: Mapping[str, str]) -> str:
+    """The unit of a fact by its name's ending, of a param by its declaration; empty if neither.
+
+    Args:
+        params: units of the params by dotted name.
+    """
+    if name in params:
+        return params[name] if params[name] in _SUFFIXES.values() else ""
+    leaf = name.partition(".")[2]
+    if leaf.startswith("hours_to_"):
+        return "hours"
+    return next((unit for suffix, unit in _SUFFIXES.items() if leaf.endswith(suffix)), "")
+
+
+def unsound(
+    tree: Tree, choices: Mapping[str, tuple[str, ...]], units: Mapping[str, str]
+) -> Iterator[Unsound]:
+    """Divisions by zero, texts that a fact never has, amounts compared with hours.
+
+    Args:
+        choices: by dotted name, the only texts that a fact or param may have.
+        units: units of the params by dotted name.
+    """
+    for expr, _item, _over in walk(tree.root):
+        if tree.variable(expr) is not None or not expr.HasField("call"):
+            continue
+        at = tree.positions.get(expr.id, 0)
+        if tree.overload(expr) in _DIVISIONS and whole(expr.call.args[1]) == 0:
+            yield at, "divides by zero", "Divide by something else"
+        found = operator(expr)
+        if found in ("==", "!=", "in"):
+            yield from _never(tree, expr, choices)
+        if found in OPERATORS:
+            left, right = (tree.variable(side) or "" for side in expr.call.args)
+            ours, theirs = unit_of(left, units), unit_of(right, units)
+            if ours and theirs and ours != theirs:
+                yield at, f"compares {ours} with {theirs}", "Use a param of the fact's unit"
+
+
+def _never(tree: Tree, expr: Any, choices: Mapping[str, tuple[str, ...]]) -> Iterator[Unsound]:
+    for asked, other in (tuple(expr.call.args), tuple(reversed(expr.call.args))):
+        allowed = choices.get(tree.variable(asked) or "")
+        if allowed is None:
+            continue
+        for side in other.list.elements if other.HasField("list") else [other]:
+            if side.HasField("const") and str(side.const.text) not in allowed:
+                reason = f"{tree.variable(asked)} is never {str(side.const.text)!r}"
+                hint = nearest(str(side.const.text), allowed)
+                yield tree.positions.get(side.id, 0), reason[:200], hint
+
+
+def implies(later: Tree, earlier: Tree) -> bool:
+    """Whether ``earlier`` holds, or fails, whenever ``later`` holds. May miss some, is never wrong.
+
+    Each conjunct of the earlier one stands in the later one too, or is the wider of two
+    comparisons of the same number with constants.
+    """
+    given = list(conjuncts(later.root))
+    return all(
+        any(_covers(earlier, wide, later, narrow) for narrow in given)
+        for wide in conjuncts(earlier.root)
+    )
+
+
+def _covers(earlier: Tree, wide: Any, later: Tree, narrow: Any) -> bool:
+    said = text(earlier, wide)
+    if said in ("true", text(later, narrow)):
+        return True
+    outer, inner = _interval(earlier, wide), _interval(later, narrow)
+    if outer is None or inner is None or outer[0] != inner[0]:
+        return False
+    return outer[1] <= inner[1] and inner[2] <= outer[2]
+
+
+def _interval(tree: Tree, expr: Any) -> tuple[str, int, int] | None:
+    """(what is compared, least, most) of a comparison with a constant."""
+    found = operator(expr)
+    if found not in ("<", "<=", ">", ">=", "=="):
+        return None
+    left, right = expr.call.args
+    limit = whole(right)
+    if limit is None:
+        return None
+    least = {">": limit + 1, ">=": limit, "==": limit}.get(found, -_ENDLESS)
+    most = {"<": limit - 1, "<=": limit, "==": limit}.get(found, _ENDLESS)
+    return text(tree, left), least, most
