@@ -110,6 +110,13 @@ NETWORK = {
         "Check the network file and the policies that it names; every mistake is told.",
     ),
 }
+POLICY = {
+    "check": (
+        "cli.policy_check:check",
+        "Check policies completely: types, tests, rule coverage, thresholds.",
+    ),
+    "test": ("cli.policy_check:test", "Run the tests that policies hold in themselves."),
+}
 GROUPS = {
     "order": (ORDER, "Orders: submit, look, explain, change."),
     "exception": (EXCEPTION, "What waits for a person's decision."),
@@ -118,6 +125,7 @@ GROUPS = {
     "inventory": (INVENTORY, "Stock per SKU and node."),
     "export": (EXPORT, "Files for systems without a connector."),
     "network": (NETWORK, "The network file."),
+    "policy": (POLICY, "The documents that decide."),
 }
 
 app = typer.Typer(

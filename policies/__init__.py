@@ -5,6 +5,7 @@ Deciding is pure. Only ``library`` reads files, and only while loading.
 
 from policies.compiled import Policy
 from policies.decide import decide, snapshot_hash
+from policies.examination import Examination, examine
 from policies.explain import explain
 from policies.library import (
     DEFAULT_POINTS,
@@ -13,6 +14,7 @@ from policies.library import (
     Library,
     load_policy,
     read_policy,
+    read_text,
 )
 from policies.samples import sample
 
@@ -20,12 +22,15 @@ __all__ = [
     "DEFAULT_POINTS",
     "DIFFERS",
     "TEMPLATES",
+    "Examination",
     "Library",
     "Policy",
     "decide",
+    "examine",
     "explain",
     "load_policy",
     "read_policy",
+    "read_text",
     "sample",
     "snapshot_hash",
 ]

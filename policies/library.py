@@ -56,14 +56,22 @@ def read_policy(path: Path) -> Policy:
     Raises:
         InvalidInput: it cannot be read, or is refused.
     """
+    return load_policy(read_text(path), path.name)
+
+
+def read_text(path: Path) -> str:
+    """The text of a document's file.
+
+    Raises:
+        InvalidInput: it cannot be read, or is larger than any document may be.
+    """
     try:
         if path.stat().st_size > 4 * MAX_CHARACTERS:
             raise _unreadable(str(path), "is too large", "Split the document")
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         raise _unreadable(str(path), str(reason), "Check the file") from None
-    return load_policy(text, path.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,8 +132,11 @@ class Untranslatable(Exception):  # noqa: N818 - says what is missing
     """The tree holds a form that has no translation: the whitelist and this module differ."""
 
 
-def translate(tree: Tree, names: Sequence[str]) -> Callable[..., Any]:
+def translate(tree: Tree, names: Sequence[str], part: Any = None) -> Callable[..., Any]:
     """The function of an expression; it takes the values of ``names`` in their order.
+
+    Args:
+        part: the node to translate, outside of any loop; the whole expression if None.
 
     ``order.lines`` is a list of mappings. The function raises ``Fault`` where the expression's
     value is an error.
@@ -142,7 +145,7 @@ def translate(tree: Tree, names: Sequence[str]) -> Callable[..., Any]:
         Untranslatable: a form outside the whitelist (subset.py).
     """
     writer = _Writer(tree, {name: f"fact{i}" for i, name in enumerate(names)})
-    body, _fails = writer.write(tree.root)
+    body, _fails = writer.write(tree.root if part is None else part)
     taken = [ast.arg(writer.names[name]) for name in names]
     function = ast.fix_missing_locations(ast.Expression(ast.Lambda(_parameters(taken), body)))
     for node in ast.walk(function):  # a second look: nothing but these forms is ever run

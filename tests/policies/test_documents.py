@@ -103,9 +103,9 @@ MISTAKES = {
     "nobody reviews": ("[finance]", "[]", "6:12", "reviewers", "1 item"),
     "not YAML": ("steps:", "steps: [", "", "", "not YAML"),
     "anchor": ("reviewers: [finance]", "reviewers: &a [finance]", "6:12", "", "anchor"),
-    "failing test": ("{owner: nobody}", "{owner: finance}", "25:5", "within", "got nobody"),
-    "test of nothing": ("{owner: nobody}", "{colour: red}", "25:5", "within", "colour"),
-    "test with wrong facts": ("cost_minor: 2200", "cost: 2200", "25:5", "within", "cost"),
+    "failing test": ("{owner: nobody}", "{owner: finance}", "27:21", "within", "got nobody"),
+    "test of nothing": ("{owner: nobody}", "{colour: red}", "27:22", "within", "colour"),
+    "test with wrong facts": ("cost_minor: 2200", "cost: 2200", "26:19", "within", "cost"),
     "rule never hit": (
         "cost_minor: 2201}\n    expect: {owner: finance}",
         "cost_minor: 1}\n    expect: {owner: nobody}",
