@@ -109,6 +109,8 @@ class Language:
         close = same or difflib.get_close_matches(name, self.variables, n=1, cutoff=0.5)
         if close:
             return f"Did you mean {close[0]}?"
+        if not space:
+            return f"Put a text into quotes: '{name}'; see docs/policy-guide.md for the facts"
         fields = [v for v in self.variables if v.startswith(space + ".")]
         return f"There are {', '.join(fields[:8])}" if fields else "See docs/policy-guide.md"
 

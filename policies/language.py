@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -156,6 +157,9 @@ def _placed(error: ValidationError, source: Source) -> list[Problem]:
         update = {"source": source.where(path), "field": named(source.body, path)}
         if item["type"] == "extra_forbidden":
             update["remedy"] = nearest(str(path[-1]), _fields_at(path[:-1]))
+        elif item["type"] == "literal_error":
+            allowed = re.findall("'([^']*)'", item["ctx"]["expected"])
+            update["remedy"] = nearest(str(item["input"])[:100], allowed)
         placed.append(problem.model_copy(update=update))
     return placed
 

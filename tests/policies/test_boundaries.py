@@ -72,7 +72,7 @@ def test_a_threshold_that_no_test_approaches_is_named() -> None:
 
 
 def test_a_rule_that_fails_to_evaluate_says_error() -> None:
-    first, *_ = found("plan.delta_minor > 1000 && 10 / (plan.delta_minor - 1001) > 0")
+    first, *_ = found("plan.delta_minor > params.delta_minor && 10 / (plan.delta_minor - 1001) > 0")
     assert told(first).endswith("999 no, 1000 no, 1001 error")
     assert first.agreed
 
