@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from rich.markup import escape
 from cli.options import AsJson
 from cli.session import BAD_INPUT, console, errors, print_json, table
 from domain.base import InvalidInput
-from policies import Examination, examine, read_text
+from policies import Examination, examine, misnamed, read_text
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Policy documents (YAML).")]
 
@@ -52,9 +53,11 @@ def _for_each(files: list[Path], as_json: bool, *, tests_only: bool) -> None:
 
 def _examined(file: Path, tests_only: bool) -> Examination:
     try:
-        return examine(read_text(file), str(file), tests_only=tests_only)
+        found = examine(read_text(file), str(file), tests_only=tests_only)
     except InvalidInput as refused:
         return Examination(refused.problems)
+    wrong = misnamed(found.policy, str(file)) if found.policy else []
+    return replace(found, problems=(*found.problems, *wrong))
 
 
 def _show(file: Path, found: Examination, tests_only: bool) -> None:

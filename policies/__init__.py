@@ -13,6 +13,7 @@ from policies.library import (
     TEMPLATES,
     Library,
     load_policy,
+    misnamed,
     read_policy,
     read_text,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "examine",
     "explain",
     "load_policy",
+    "misnamed",
     "read_policy",
     "read_text",
     "sample",

@@ -157,10 +157,20 @@ def _named(
             return None
         path = folder / f"{name}.yaml"
         try:
-            loaded[name] = read_policy(path if path.exists() else TEMPLATES / path.name)
+            found = read_policy(path if path.exists() else TEMPLATES / path.name)
+            loaded[name] = found
+            problems += misnamed(found, path.name)
         except InvalidInput as refused:
             problems.extend(refused.problems)
     return loaded[name]
+
+
+def misnamed(policy: Policy, file: str) -> list[Problem]:
+    """A copy that kept its old name would speak for another document in every record."""
+    if Path(file).stem == policy.name:
+        return []
+    reason = f"is {policy.name}, but the file is {Path(file).name}"
+    return [Problem(source=file, field="policy", reason=reason, remedy="Give both one name")]
 
 
 def _misplaced(policy: Policy, point: str) -> Problem:

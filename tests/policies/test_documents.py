@@ -198,6 +198,12 @@ def test_a_library_reports_every_broken_document(tmp_path: Path) -> None:
     assert "is a policy for approve, not for route" in text
 
 
+def test_a_copy_that_kept_its_old_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(GOOD)
+    with pytest.raises(InvalidInput, match=r"is limits, but the file is mine\.yaml"):
+        Library.load(tmp_path, {"approve": ["mine"]})
+
+
 def test_a_library_takes_no_paths_and_no_unknown_points(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no policy name"):
         Library.load(tmp_path, {"route": ["../../etc/passwd"]})
