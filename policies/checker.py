@@ -21,7 +21,7 @@ from policies.language import Answer, Document, Rule, Step, named, nearest
 from policies.oracle import difference
 from policies.params import faults
 from policies.points import POINTS, ROLES, PointSpec, Verb
-from policies.soundness import implies, unit_of, unsound
+from policies.soundness import Claim, claim, implies, unit_of, unsound
 from policies.source import Path, Source
 
 _MISSING = object()
@@ -128,20 +128,21 @@ class _Checker:
 
     def _every_rule_can_be_reached(self, steps: Sequence[CompiledStep]) -> None:
         """A rule behind one that always speaks first is never asked."""
-        before: list[CompiledRule] = []
+        before: list[tuple[CompiledRule, Claim]] = []
         for i, step in enumerate(steps):
             if not self.spec.answers:
                 before = []
             places = {rule.id: j for j, rule in enumerate(self.document.steps[i].rules)}
             for rule in step.rules if step.hit == "first" else ():
-                for other in before:
+                claimed = claim(rule.when.tree)
+                for other, wider in before:
                     same = other.scope == rule.scope or self.spec.answers
-                    if same and implies(rule.when.tree, other.when.tree):
+                    if same and implies(claimed, wider):
                         path: Path = ("steps", i, "rules", places[rule.id], "when")
                         reason = f"cannot be reached: {other.id} stands before it and covers it"
                         self.refuse(path, reason, "Exchange the two, or narrow the first")
                         break
-                before.append(rule)
+                before.append((rule, claimed))
 
     def _every_param_is_used(self) -> None:
         for name in self.document.params:

@@ -115,6 +115,8 @@ class Language:
         return f"There are {', '.join(fields[:8])}" if fields else "See docs/policy-guide.md"
 
     def _explained(self, source: str, message: str) -> WrongExpression:
+        if "recursion" in message:
+            return WrongExpression(0, "nests too deeply", "Use fewer operators and brackets")
         found = _ERROR.search(message)
         if not found:
             return WrongExpression(0, message.split(" [")[0], "Simplify the expression")

@@ -223,8 +223,10 @@ def _check_names(base: dict[str, Any], given: dict[str, Any]) -> None:
     if not isinstance(without, list):
         raise WrongFacts(("without",), "is no list", "Write [name]")
     for i, name in enumerate(without):
-        if name not in there:
-            raise WrongFacts(("without", i), f"{name!r} is not there", nearest(str(name), there))
+        if not isinstance(name, str) or name not in there:
+            raise WrongFacts(
+                ("without", i), f"{name!r} is not there", nearest(str(name), sorted(there))
+            )
 
 
 def _at(body: dict[str, Any], path: tuple[str, ...]) -> Any:

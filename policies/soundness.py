@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from policies.anatomy import OPERATORS, conjuncts, operator, text, walk, whole
@@ -68,31 +69,54 @@ def _never(tree: Tree, expr: Any, choices: Mapping[str, tuple[str, ...]]) -> Ite
                 yield tree.positions.get(side.id, 0), reason[:200], hint
 
 
-def implies(later: Tree, earlier: Tree) -> bool:
+# (what is compared, least, most)
+_Range = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What has to be so for a condition to hold.
+
+    Attributes:
+        parts: its conjuncts, each with the range that it leaves to one number, where it does.
+        ranges: by what is compared with constants, the least and most that all conjuncts leave.
+    """
+
+    parts: Mapping[str, _Range | None]
+    ranges: Mapping[str, tuple[int, int]]
+
+
+def claim(tree: Tree) -> Claim:
+    """Read a condition once; conditions are then compared in pairs."""
+    parts = {text(tree, part): _range(tree, part) for part in conjuncts(tree.root)}
+    ranges: dict[str, tuple[int, int]] = {}
+    for of, least, most in filter(None, parts.values()):
+        low, high = ranges.get(of, (-_ENDLESS, _ENDLESS))
+        ranges[of] = max(low, least), min(high, most)
+    return Claim(parts, ranges)
+
+
+def implies(later: Claim, earlier: Claim) -> bool:
     """Whether ``earlier`` holds, or fails, whenever ``later`` holds. May miss some, is never wrong.
 
-    Each conjunct of the earlier one stands in the later one too, or is the wider of two
-    comparisons of the same number with constants.
+    Each conjunct of the earlier one stands in the later one too, or leaves a number at least the
+    range that the later one leaves it.
     """
-    given = list(conjuncts(later.root))
     return all(
-        any(_covers(earlier, wide, later, narrow) for narrow in given)
-        for wide in conjuncts(earlier.root)
+        said == "true" or said in later.parts or _wider(found, later.ranges)
+        for said, found in earlier.parts.items()
     )
 
 
-def _covers(earlier: Tree, wide: Any, later: Tree, narrow: Any) -> bool:
-    said = text(earlier, wide)
-    if said in ("true", text(later, narrow)):
-        return True
-    outer, inner = _interval(earlier, wide), _interval(later, narrow)
-    if outer is None or inner is None or outer[0] != inner[0]:
+def _wider(wide: _Range | None, ranges: Mapping[str, tuple[int, int]]) -> bool:
+    if wide is None or wide[0] not in ranges:
         return False
-    return outer[1] <= inner[1] and inner[2] <= outer[2]
+    least, most = ranges[wide[0]]
+    return wide[1] <= least and most <= wide[2]
 
 
-def _interval(tree: Tree, expr: Any) -> tuple[str, int, int] | None:
-    """(what is compared, least, most) of a comparison with a constant."""
+def _range(tree: Tree, expr: Any) -> _Range | None:
+    """What a comparison with a constant leaves."""
     found = operator(expr)
     if found not in ("<", "<=", ">", ">=", "=="):
         return None

@@ -20,8 +20,9 @@ from policies.params import outside
 from policies.samples import WrongFacts, sample
 from policies.source import Path, Source
 
-# Larger ones show nothing that smaller ones do not, and two hundred of them would take minutes.
-MAX_TRIAL_CANDIDATES, MAX_TRIAL_LINES = 100, 30
+# Larger ones show nothing that smaller ones do not, and a document full of them would take
+# minutes to load: a plan is searched for exactly.
+MAX_TRIAL_LINES, MAX_TRIAL_PAIRS = 30, 100
 _ALWAYS = "true"
 _NAMES_OF_RULES = ("hits", "misses")
 
@@ -123,6 +124,12 @@ def _run(policy: Policy, trial: Trial, seen: Seen) -> Iterator[Flaw]:
         first = refused.problems[0]
         yield Flaw(("given",), f"{first.field} {first.reason}", first.remedy)
         return
+    except (LookupError, ValueError, ArithmeticError) as error:
+        # Facts that no network file could hold, such as a time zone that there is not.
+        yield Flaw(
+            ("given",), f"gives facts that cannot be decided on: {error}"[:300], "Correct it"
+        )
+        return
     rules = [rule.id for step in policy.steps for rule in step.rules]
     outcome = _outcome(decision)
     for key, expected in trial.expect.items():
@@ -139,11 +146,12 @@ def _wrong_params(policy: Policy, trial: Trial) -> Iterator[Flaw]:
 
 
 def _check_size(snapshot: Snapshot) -> None:
-    nodes = len(getattr(snapshot, "nodes", ()))
-    candidates = nodes * len(getattr(snapshot, "services", ()))
+    lines, nodes = len(snapshot.order.lines), len(getattr(snapshot, "nodes", ()))
+    services = len(getattr(snapshot, "services", ()))
     for name, count, limit in (
-        ("nodes × services", candidates, MAX_TRIAL_CANDIDATES),
-        ("order.lines", len(snapshot.order.lines), MAX_TRIAL_LINES),
+        ("order.lines", lines, MAX_TRIAL_LINES),
+        ("nodes × order.lines", nodes * lines, MAX_TRIAL_PAIRS),
+        ("nodes × services", nodes * services, MAX_TRIAL_PAIRS),
     ):
         if count > limit:
             reason = f"has {count}; a test may have {limit}"

@@ -11,41 +11,124 @@ from hypothesis import strategies as st
 from domain.base import InvalidInput
 from domain.decision import ApproveOutcome, CompensateOutcome, HoldOutcome, RouteOutcome
 from policies import decide, load_policy, sample
+from policies.language import MAX_EXPRESSION
 from policies.source import read
 from tests.policies.policy_documents import FAR, GOOD, ROUTE, WHEN, load_policy_untested, problems
 
+RULE = "      - {id: r%d, scope: plan, when: '%s', then: ask, because: x}\n"
+TEST = "  - name: test %d\n    given: %s\n    expect: {owner: nobody}\n"
+PARAM = "  p%d: {type: int, unit: minor, min: 0, max: 9, default: 1}\n"
 
-def hostile() -> dict[str, str]:
-    rule = "      - {id: r%d, scope: plan, when: 'true', then: ask, because: x}\n"
-    many = GOOD.replace("default:", "".join(rule % i for i in range(10_000)) + "default:", 1)
-    some = GOOD.replace("default:", "".join(rule % i for i in range(300)) + "default:", 1)
+
+def with_when(when: str) -> str:
+    return GOOD.replace(WHEN, "'" + when.replace("'", "''") + "'")
+
+
+def with_rules(whens: list[str]) -> str:
+    rules = "".join(RULE % (i, when) for i, when in enumerate(whens))
+    return GOOD.replace("\ndefault:", f"\n{rules}default:", 1)
+
+
+def wrapped(inner: str, before: str, after: str) -> str:
+    """As deep as an expression's length allows."""
+    depth = (MAX_EXPRESSION - 10 - len(inner)) // len(before + after)
+    return before * depth + inner + after * depth
+
+
+def large_expressions() -> dict[str, str]:
+    line = "order.lines.exists(l, l.quantity > %d)"
+    return {
+        "a long expression": with_when("true" + " && true" * 300),
+        "deep brackets": with_when("(" * 490 + "true" + ")" * 490),
+        "deep negations": with_when(wrapped("true", "!(", ")")),
+        "deep minuses": with_when("0 < " + wrapped("plan.parcels", "-(", ")")),
+        "deep ternaries": with_when(wrapped("true", "(plan.express ? ", " : false)")),
+        "ternaries in their conditions": with_when(wrapped("true", "(", " ? true : false)")),
+        "deep errors that may be swallowed": with_when(
+            wrapped("true", "(1 / plan.parcels > 0 && ", ")")
+        ),
+        "a long sum": with_when("plan.parcels" + " + 1" * 200 + " > 0"),
+        "a sum of texts that doubles": with_when("+".join(["plan.trigger"] * 70) + " == 'x'"),
+        "a long chain of fields": with_when("plan" + ".a" * 450 + " > 1"),
+        "a long name": with_when("plan." + "a" * 900 + " > 1"),
+        "loops in loops in loops": with_when(
+            "order.lines.exists(a, order.lines.exists(b, order.lines.exists(c, a.sku == c.sku)))"
+        ),
+        "a loop over a long list in a loop": with_when(
+            f"[{'1,' * 300}1].exists(x, [{'2,' * 100}2].exists(y, x == y))"
+        ),
+        "a chain of loops that is too long": with_when(
+            " || ".join(line % i for i in range(40))
+        ),
+        "a list of lists": with_when("[] == " + wrapped("", "[", "]")),
+        "an unknown name a thousand times": with_rules(["nope == 1"] * 150),
+    }  # fmt: skip
+
+
+def large_documents() -> dict[str, str]:
+    lines = ", ".join(f"l{i}: {{}}" for i in range(400))
+    nodes = ", ".join(f"n{i}: {{}}" for i in range(190))
+    tests = GOOD + "".join(TEST % (i, f"{{cost_minor: {i}}}") for i in range(5_000))
+    params = "".join(PARAM % i for i in range(5_000))
+    few = "".join(PARAM % i for i in range(1_000))
+    zone = "{nodes: {dc_east: {timezone: ../../etc/passwd}}}"
+    return {
+        "ten thousand rules": with_rules(["true"] * 10_000),
+        "three hundred rules": with_rules(["true"] * 300),
+        "thousands of params": GOOD.replace("steps:", params + "steps:", 1),
+        "a thousand params": GOOD.replace("steps:", few + "steps:", 1),
+        "thousands of tests": tests,
+        "a thousand tests": "".join(tests.partition("  - name: test 1000\n")[:1]),
+        "a test of a huge order": GOOD + TEST % (0, f"{{order: {{lines: {{{lines}}}}}}}"),
+        "a test of a huge network": ROUTE + TEST % (0, f"{{nodes: {{{nodes}}}}}"),
+        "a name of 100,000 characters": GOOD.replace("over_delta", "a" * 100_000),
+        "a name of 4,000 characters": GOOD.replace("over_delta", "a" * 4_000),
+        "a key of 100,000 characters": GOOD.replace("delta_minor: {", "b" * 100_000 + ": {"),
+        "a text of open braces": GOOD.replace("Within {params.delta_minor}", "'" + "{" * 999 + "'"),
+        "a time zone that is a path": ROUTE + TEST % (0, zone),
+        "a removal of a mapping": ROUTE + TEST % (0, "{without: [{a: 1}]}"),
+        "an expectation of a mapping": GOOD + "  - name: x\n    expect: {hits: [{a: 1}]}\n",
+    }  # fmt: skip
+
+
+def hostile_texts() -> dict[str, str]:
     deep = "[" * 100_000
     return {
-        "ten thousand rules": many,
-        "three hundred rules": some,
         "deep lists": f"policy: {deep}",
         "deep maps": "a: " + "{a: " * 50_000,
         "deep blocks": "\n".join(" " * i + "a:" for i in range(300)),
         "a huge text": GOOD.replace("Who agrees", "x" * 5_000_000),
         "a long text": GOOD.replace("Who agrees", "x" * 100_000),
-        "a long expression": GOOD.replace(WHEN, "true" + " && true" * 300),
-        "deep brackets": GOOD.replace(WHEN, "(" * 490 + "true" + ")" * 490),
         "laughs": "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]",
         "a huge number": GOOD.replace("version: 3", "version: " + "9" * 4_000),
         "no mapping": "- a\n- b",
         "nothing": "",
+        "two documents": GOOD + "---\n" + GOOD,
         "a tag": GOOD.replace("version: 3", "version: !!python/object:os.system 3"),
         "binary": "\x00\x01\x02",
         "merge key": "<<: {policy: a}",
     }
 
 
-@pytest.mark.parametrize("name", hostile())
+HOSTILE = hostile_texts() | large_expressions() | large_documents()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_is_refused_quickly(name: str) -> None:
-    text = hostile()[name]
+    text = HOSTILE[name]
     started = time.perf_counter()
     assert problems(text)
     assert time.perf_counter() - started < 1.0
+
+
+def test_a_document_at_its_bounds_loads() -> None:
+    line = "order.lines.exists(l, l.quantity * {0} > {0})"
+    whens = [" && ".join(line.format(10 * i + j) for j in range(1, 11)) for i in range(199)]
+    shown = "\n".join(TEST % (i, f"{{cost_minor: {i}}}") for i in range(197))
+    text = with_rules([f'order.source == "r{i}" && {w}' for i, w in enumerate(whens)]) + shown
+    found = problems(text)
+    assert len(found) == 199
+    assert all("is never hit by the document's own tests" in problem for problem in found)
 
 
 @settings(max_examples=200, deadline=None)
