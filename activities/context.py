@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from activities.contracts import connector_queue
+from activities.punctuality import LateShipments
 from connectors.ports import Connector
 from domain.decision import Decision, Snapshot
 from domain.network import Network
@@ -29,6 +30,7 @@ class Context:
     network: Network
     library: Library
     connectors: Mapping[str, Connector]
+    late_shipments: LateShipments = field(default_factory=LateShipments)
 
     def decide(self, snapshot: Snapshot) -> Decision:
         """Decide by the policies in force; alarm when their compiled form is wrong.

@@ -88,6 +88,7 @@ def route_snapshot(
     excluded_services: Iterable[str] = (),
     only_node: str = "",
     ignore_stock: bool = False,
+    late_shipments_per_mille: int = 0,
 ) -> RouteSnapshot:
     """Everything the route decision may know about an order's open lines.
 
@@ -95,6 +96,7 @@ def route_snapshot(
         queues: task queue of each connector.
         only_node: re-rate at this node alone.
         ignore_stock: the stock is already this order's (a label is re-rated).
+        late_shipments_per_mille: of the order's channel (activities/punctuality.py).
     """
     wanted = facts.wanted()
     stock = (
@@ -131,6 +133,7 @@ def route_snapshot(
             sorted({x.promotion for x in facts.lines if x.promotion and x.sku in wanted})
         ),
         generation=generation,
+        late_shipments_per_mille=late_shipments_per_mille,
     )
 
 

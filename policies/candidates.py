@@ -58,8 +58,10 @@ class Market:
     def __init__(self, snapshot: RouteSnapshot, pricer: Pricer) -> None:
         self.snapshot = snapshot
         self.pricer = pricer
-        self._order = facts.OrderSubject(snapshot.order, snapshot.now, snapshot.promotions)
-        order = Facts(facts.ORDER, self._order)
+        self._order = facts.OrderSubject(
+            snapshot.order, snapshot.now, snapshot.promotions, snapshot.late_shipments_per_mille
+        )
+        order = Facts(facts.ORDER_AT_ROUTE, self._order)
         self.order = Subject("the order", {"order": order})
         self.nodes = self._node_subjects(order)
         self._services = {

@@ -26,7 +26,17 @@ Code = Annotated[str, Field(min_length=1, max_length=MAX_EXPRESSION)]
 Scope = Literal["order", "line", "node", "service", "quote", "plan", "pick"]
 HitPolicy = Literal["collect", "sum", "min", "first"]
 Unit = Literal[
-    "minor", "minor_per_day", "hours", "days", "percent", "units", "miles", "count", "text", "flag"
+    "minor",
+    "minor_per_day",
+    "hours",
+    "days",
+    "percent",
+    "per_mille",
+    "units",
+    "miles",
+    "count",
+    "text",
+    "flag",
 ]
 
 

@@ -29,6 +29,7 @@ DEFAULT_POINTS: Mapping[str, tuple[str, ...]] = {
     "reroute": ("sla_hedging", "reroute_default"),
     "compensate": ("compensate_default",),
     "exception": ("exception_windows",),
+    "return": ("returns_auto_approval",),
 }
 
 

@@ -88,6 +88,7 @@ class PointSpec:
 _HOURS = Argument()
 _HOURS_OPTIONAL = Argument(required=False)
 _ORDER = {"order": facts.ORDER}
+_ORDER_AT_ROUTE = {"order": facts.ORDER_AT_ROUTE}
 _CANDIDATE = {"node": facts.NODE, "service": facts.SERVICE, "quote": facts.QUOTE}
 
 
@@ -115,12 +116,12 @@ POINTS: Mapping[Point, PointSpec] = {
     ),
     "route": PointSpec(
         spaces={
-            "order": _ORDER,
-            "line": _ORDER | {"node": facts.NODE, "line": facts.LINE_AT_NODE},
-            "node": _ORDER | {"node": facts.NODE},
-            "service": _ORDER | {"service": facts.SERVICE},
-            "quote": _ORDER | _CANDIDATE,
-            "plan": _ORDER | {"plan": facts.PLAN},
+            "order": _ORDER_AT_ROUTE,
+            "line": _ORDER_AT_ROUTE | {"node": facts.NODE, "line": facts.LINE_AT_NODE},
+            "node": _ORDER_AT_ROUTE | {"node": facts.NODE},
+            "service": _ORDER_AT_ROUTE | {"service": facts.SERVICE},
+            "quote": _ORDER_AT_ROUTE | _CANDIDATE,
+            "plan": _ORDER_AT_ROUTE | {"plan": facts.PLAN},
         },
         verbs={
             "reject": Verb(("node", "service", "quote", "plan"), ("collect", "first")),
@@ -184,6 +185,13 @@ POINTS: Mapping[Point, PointSpec] = {
         ),
         on_error=("escalate",),
         default=("open",),
+        answers=True,
+    ),
+    "return": PointSpec(
+        spaces={"order": _ORDER | {"request": facts.REQUEST}},
+        verbs=_answer_verbs(("order",), approve={}, keep_it={}, review={}, decline={}),
+        on_error=("review",),
+        default=("review",),
         answers=True,
     ),
 }

@@ -27,6 +27,8 @@ from domain.decision import (
     OrderFacts,
     Point,
     RerouteSnapshot,
+    ReturnLine,
+    ReturnSnapshot,
     RouteSnapshot,
     ServiceFacts,
     Snapshot,
@@ -153,10 +155,27 @@ _POINTS: dict[Point, tuple[type[Any], dict[str, Any]]] = {
         ExceptionSnapshot,
         {"kind": "pick_delayed", "node": "dc_east", "carrier": "ups"},
     ),
+    "return": (
+        ReturnSnapshot,
+        {
+            "order": _ORDER
+            | {
+                "placed_at": "2026-02-16T15:00:00Z",
+                "promise_by": "2026-02-20T23:59:00Z",
+                "ship_by": "2026-02-18T23:59:00Z",
+            },
+            "delivered_at": "2026-02-20T15:00:00Z",
+            "lines": {"line_1": {}},
+            "yearly_orders": 4,
+        },
+    ),
 }
+_RETURN_LINE: dict[str, Any] = {"sku": "sku_1", "quantity": 1, "unit_price_minor": 5_000}
 # Named parts: what a new one starts from, and the field that holds its name.
-_NAMED = {"nodes": (_NODE, "id"), "services": (_SERVICE, "id")}
-_TIMES = ("promise_by", "ship_by")
+_NAMED = {
+    "nodes": (_NODE, "id"), "services": (_SERVICE, "id"), "lines": (_RETURN_LINE, "line_id"),
+}  # fmt: skip
+_TIMES = ("promise_by", "ship_by", "delivered_at")
 _ABSENT = "never"
 
 
@@ -181,7 +200,7 @@ def sample(point: Point, given: dict[str, Any] | None = None) -> Snapshot:
     _check_names(base, given or {})
     body = _laid_over(base, given or {})
     gone = set(body.pop("without", ()))
-    body["order"] = {k: v for k, v in body["order"].items() if not (k in _TIMES and v == _ABSENT)}
+    body = _without_absent(body) | {"order": _without_absent(body["order"])}
     names: dict[tuple[str, ...], list[str]] = {}
     names["order", "lines"] = [n for n in body["order"]["lines"] if n not in gone]
     body["order"]["lines"] = _named(body["order"]["lines"], _LINE, "line_id", gone)
@@ -199,13 +218,17 @@ def sample(point: Point, given: dict[str, Any] | None = None) -> Snapshot:
     return snapshot
 
 
+def _without_absent(body: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in body.items() if not (k in _TIMES and v == _ABSENT)}
+
+
 def _check_names(base: dict[str, Any], given: dict[str, Any]) -> None:
     """Named parts are mappings, and no name is a slip of one that the sample has."""
     order = given.get("order", {})
     if not isinstance(order, dict):
         raise WrongFacts(("order",), "is no mapping", "Write order: {field: value}")
     there: set[str] = set()
-    for path in (("order", "lines"), ("nodes",), ("services",)):
+    for path in (("order", "lines"), *((part,) for part in _NAMED)):
         known, laid = _at(base, path), _at(given, path)
         if laid is None or known is None:
             there |= set(known or ())
@@ -250,6 +273,16 @@ def _is_slip(name: str, known: str) -> bool:
     return swapped or one[1:] == other[1:] or one[1:] == other or one == other[1:]
 
 
+def _model_at(path: Sequence[str | int], model: type[Any]) -> type[BaseModel]:
+    """The model of the mapping at a path inside ``given``."""
+    if tuple(path[:2]) == ("order", "lines"):
+        return LineFacts
+    parts: dict[str | int, type[BaseModel]] = {
+        "order": OrderFacts, "lines": ReturnLine, "nodes": NodeFacts, "services": ServiceFacts
+    }  # fmt: skip
+    return parts.get(path[0], model) if path else model
+
+
 def _unfit(
     error: ValidationError, model: type[Any], names: dict[tuple[str, ...], list[str]]
 ) -> WrongFacts:
@@ -260,10 +293,7 @@ def _unfit(
         path.append(listed[part] if listed and isinstance(part, int) else part)
     remedy = "See `given` in docs/policy-guide.md"
     if first["type"] == "extra_forbidden":
-        parts: dict[str, type[BaseModel]] = {
-            "lines": LineFacts, "order": OrderFacts, "nodes": NodeFacts, "services": ServiceFacts
-        }  # fmt: skip
-        fields = next((m for k, m in parts.items() if k in path[:-1]), model).model_fields
+        fields = _model_at(path[:-1], model).model_fields
         remedy = nearest(str(path[-1]), fields)
     where = ".".join(map(str, path))
     return WrongFacts(path, f"{where}: {first['msg']}", remedy)

@@ -14,7 +14,8 @@ from policies.tree import Tree
 Unsound = tuple[int, str, str]
 _DIVISIONS = {"divide_int64": "divides", "modulo_int64": "divides"}
 _SUFFIXES = {"_minor": "minor", "_hours": "hours", "_percent": "percent", "_miles": "miles",
-             "_days": "days"}  # fmt: skip
+             "_days": "days",
+             "_per_mille": "per_mille"}  # fmt: skip
 _ENDLESS = 2**64
 
 
@@ -27,8 +28,9 @@ def unit_of(name: str, params: Mapping[str, str]) -> str:
     if name in params:
         return params[name] if params[name] in _SUFFIXES.values() else ""
     leaf = name.partition(".")[2]
-    if leaf.startswith("hours_to_"):
-        return "hours"
+    for start, unit in (("hours_to_", "hours"), ("days_since_", "days")):
+        if leaf.startswith(start):
+            return unit
     return next((unit for suffix, unit in _SUFFIXES.items() if leaf.endswith(suffix)), "")
 
 

@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.base import InvalidInput
-from domain.decision import ApproveOutcome, CompensateOutcome, HoldOutcome, RouteOutcome
+from domain.decision import (
+    ApproveOutcome,
+    CompensateOutcome,
+    HoldOutcome,
+    ReturnOutcome,
+    RouteOutcome,
+)
 from policies import decide, load_policy, sample
 from policies.language import MAX_EXPRESSION
 from policies.source import read
@@ -198,6 +204,22 @@ def test_a_failing_hold_rule_holds() -> None:
     assert isinstance(decision.outcome, HoldOutcome)
     (hold,) = decision.outcome.holds
     assert (hold.reason.value, hold.owner, hold.hours) == ("manual", "revenue_ops", 24)
+
+
+def test_a_failing_return_rule_has_a_person_review_it() -> None:
+    text = (
+        GOOD.replace("point: approve", "point: return")
+        .replace("on_error: ask", "on_error: review")
+        .replace("scope: plan", "scope: order")
+        .replace(WHEN, "100 / request.recent_returns > params.delta_minor")
+        .replace("then: ask", "then: approve")
+        .replace("Costs {plan.delta_minor} more, over {params.delta_minor}", "x")
+        .replace("default:\n  then: approve", "default:\n  then: review")
+    )
+    decision = decide([load_policy_untested(text)], sample("return"))
+    assert isinstance(decision.outcome, ReturnOutcome)
+    assert (decision.outcome.action, decision.outcome.owner) == ("review", "revenue_ops")
+    assert "divide by zero" in decision.errors[0]
 
 
 def test_a_failing_number_fails_closed_too() -> None:
