@@ -17,12 +17,12 @@ NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-_BLANK: dict[type, Any] = {str: "", int: 0, bool: False, datetime: NOW}
+_BLANK: dict[type, Any] = {str: "", int: 0, bool: False}  # else a time
 
 
 def row(table: Table, **values: Any) -> dict[str, Any]:
     """A row of which only some columns matter."""
-    return {c.name: _BLANK[c.type.python_type] for c in table.columns} | values
+    return {c.name: _BLANK.get(c.type.python_type, NOW) for c in table.columns} | values
 
 
 def order(
