@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import Connection
 
 from activities.facts import queues_of
 from activities.policies import PoliciesInForce
+from activities.punctuality import LateShipments
 from connectors.ports import Connector
 from domain.decision import Decision, Snapshot
 from domain.network import Network
@@ -31,6 +32,7 @@ class Context:
     network: Network
     policies: PoliciesInForce
     connectors: Mapping[str, Connector]
+    late_shipments: LateShipments = field(default_factory=LateShipments)
 
     def decide(self, connection: Connection, snapshot: Snapshot) -> Decision:
         """Decide by the policies in force now; alarm when their compiled form is wrong.

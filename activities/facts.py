@@ -89,6 +89,7 @@ def route_snapshot(
     excluded_services: Iterable[str] = (),
     only_node: str = "",
     ignore_stock: bool = False,
+    late_shipments_per_mille: int = 0,
 ) -> RouteSnapshot:
     """Everything the route decision may know about an order's open lines.
 
@@ -96,6 +97,7 @@ def route_snapshot(
         queues: task queue of each connector.
         only_node: re-rate at this node alone.
         ignore_stock: the stock is already this order's (a label is re-rated).
+        late_shipments_per_mille: of the order's channel (activities/punctuality.py).
     """
     wanted = facts.wanted()
     stock = (
@@ -110,6 +112,7 @@ def route_snapshot(
     return snapshot_of(
         facts, network, queues, now, generation, stock, leaves, used,
         excluded_nodes=excluded_nodes, excluded_services=excluded_services, only_node=only_node,
+        late_shipments_per_mille=late_shipments_per_mille,
     )  # fmt: skip
 
 
@@ -141,6 +144,7 @@ def snapshot_of(
     excluded_nodes: Iterable[str] = (),
     excluded_services: Iterable[str] = (),
     only_node: str = "",
+    late_shipments_per_mille: int = 0,
 ) -> RouteSnapshot:
     """A route snapshot from facts that are already there.
 
@@ -148,6 +152,7 @@ def snapshot_of(
         stock: units that may be promised, by node and SKU.
         leaves: when an order released now leaves, by node.
         used: fulfillment orders that leave with this one, by node.
+        late_shipments_per_mille: of the order's channel.
     """
     wanted, skip, refused = facts.wanted(), set(excluded_nodes), set(excluded_services)
     nodes = [n for n in network.nodes if n.id not in skip and (not only_node or n.id == only_node)]
@@ -170,6 +175,7 @@ def snapshot_of(
             sorted({x.promotion for x in facts.lines if x.promotion and x.sku in wanted})
         ),
         generation=generation,
+        late_shipments_per_mille=late_shipments_per_mille,
     )
 
 

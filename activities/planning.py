@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
 from sqlalchemy import Connection
@@ -136,8 +136,12 @@ class Planning:
         snapshot = route_snapshot(
             connection, facts, self._c.network, self._c.queues, request.at,
             request.generation, excluded_nodes=request.excluded,
+            late_shipments_per_mille=self._late_shipments(connection, facts, request.at),
         )  # fmt: skip
         return snapshot, open_units
+
+    def _late_shipments(self, connection: Connection, facts: OrderFacts, at: datetime) -> int:
+        return self._c.late_shipments.per_mille(connection, facts.channel, at)
 
     @activity.defn(name=Activity.RESERVE)
     def reserve(self, request: m.ReserveRequest) -> m.Reserved:
@@ -238,6 +242,7 @@ class Planning:
         snapshot = route_snapshot(
             connection, facts, self._c.network, self._c.queues, request.at, request.attempts,
             excluded_services=request.excluded_services, only_node=part.node, ignore_stock=True,
+            late_shipments_per_mille=self._late_shipments(connection, facts, request.at),
         )  # fmt: skip
         decision = self._c.decide(connection, snapshot)
         decisions.record(

@@ -111,6 +111,14 @@ NETWORK = {
     ),
 }
 POLICY = {
+    "check": (
+        "cli.policy_check:check",
+        "Check policies completely: types, tests, rule coverage, thresholds.",
+    ),
+    "test": (
+        "cli.policy_check:test",
+        "Run the tests that policies hold in themselves. Exit code 2 when one fails.",
+    ),
     "list": (
         "cli.policy:list_policies",
         "Published versions: what is in force, on its way, and over.",

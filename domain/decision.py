@@ -16,13 +16,17 @@ from domain.cases import CaseAction, HoldReason
 from domain.fulfillment import FulfillmentPlan
 from domain.order import Role
 
-Point = Literal["hold", "route", "approve", "reroute", "compensate", "exception"]
+Point = Literal["hold", "route", "approve", "reroute", "compensate", "exception", "return"]
 RerouteTrigger = Literal[
     "late_pick", "quote_deviation", "label_refused", "carrier_outage", "hedge", "overflow"
 ]
 CompensateTrigger = Literal[
     "short_pick", "node_rejected", "out_of_stock", "deadline", "lost", "returned"
 ]
+ReturnReason = Literal[
+    "size_too_small", "size_too_large", "color", "style", "unwanted", "wrong_item",
+    "not_as_described", "defective", "other",
+]  # fmt: skip
 
 
 class LineFacts(Frozen):
@@ -166,7 +170,13 @@ class RateCard(Frozen):
 
 
 class RouteSnapshot(Frozen):
-    """Everything that the route decision may know. ``generation`` counts plans of an order."""
+    """Everything that the route decision may know.
+
+    Attributes:
+        generation: counts plans of an order.
+        late_shipments_per_mille: of the orders of this order's channel that were due to ship in
+            the last 30 days, how many in a thousand shipped late or have not shipped.
+    """
 
     now: datetime
     order: OrderFacts
@@ -177,6 +187,7 @@ class RouteSnapshot(Frozen):
     promotions: tuple[str, ...] = ()
     generation: int = 0
     k_best: int = Field(default=20, ge=1, le=100)
+    late_shipments_per_mille: int = Field(default=0, ge=0, le=1_000)
 
 
 class RuleHit(Frozen):
@@ -354,6 +365,47 @@ class ExceptionOutcome(Frozen):
     because: str = ""
 
 
+class ReturnLine(Frozen):
+    """What a customer wants to send back of one order line."""
+
+    line_id: str
+    sku: str
+    quantity: int = Field(ge=1)
+    unit_price_minor: int = 0
+    final_sale: bool = False
+    reason: ReturnReason = "unwanted"
+
+
+class ReturnSnapshot(Frozen):
+    """A customer asks to return goods.
+
+    Attributes:
+        lines: what is to come back; amounts are in the order's currency.
+        delivered_at: the last delivery scan; absent when nothing was delivered yet.
+        recent_returns: the customer's returns in the last 90 days, this one not counted.
+        yearly_orders: the customer's orders in the last year, this one counted.
+        fraud_signals: what speaks against the request, in the words of those who noticed it.
+    """
+
+    now: datetime
+    order: OrderFacts
+    lines: tuple[ReturnLine, ...] = Field(min_length=1)
+    delivered_at: datetime | None = None
+    recent_returns: int = Field(default=0, ge=0)
+    yearly_orders: int = Field(default=1, ge=0)
+    fraud_signals: tuple[str, ...] = ()
+
+
+class ReturnOutcome(Frozen):
+    """``approve`` the return, let the customer ``keep_it`` and refund, have a person ``review``
+    it, or ``decline`` it."""
+
+    point: Literal["return"] = "return"
+    action: Literal["approve", "keep_it", "review", "decline"] = "review"
+    owner: Role | None = None
+    because: str = ""
+
+
 class HoldSnapshot(Frozen):
     now: datetime
     order: OrderFacts
@@ -366,6 +418,7 @@ Snapshot = (
     | RerouteSnapshot
     | CompensateSnapshot
     | ExceptionSnapshot
+    | ReturnSnapshot
 )
 Outcome = (
     HoldOutcome
@@ -374,6 +427,7 @@ Outcome = (
     | RerouteOutcome
     | CompensateOutcome
     | ExceptionOutcome
+    | ReturnOutcome
 )
 
 

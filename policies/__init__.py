@@ -5,6 +5,7 @@ Deciding is pure. Only ``library`` reads files, and only while loading.
 
 from policies.compiled import Policy
 from policies.decide import decide, snapshot_hash
+from policies.examination import Examination, examine
 from policies.explain import explain
 from policies.library import (
     DEFAULT_POINTS,
@@ -13,7 +14,9 @@ from policies.library import (
     Library,
     Trial,
     load_policy,
+    misnamed,
     read_policy,
+    read_text,
 )
 from policies.samples import sample
 
@@ -21,13 +24,17 @@ __all__ = [
     "DEFAULT_POINTS",
     "DIFFERS",
     "TEMPLATES",
+    "Examination",
     "Library",
     "Policy",
     "Trial",
     "decide",
+    "examine",
     "explain",
     "load_policy",
+    "misnamed",
     "read_policy",
+    "read_text",
     "sample",
     "snapshot_hash",
 ]

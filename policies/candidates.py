@@ -68,9 +68,10 @@ class Market:
     def __init__(self, snapshot: RouteSnapshot, pricer: Pricer) -> None:
         self.snapshot = snapshot
         self.pricer = pricer
-        self._order = Facts(
-            facts.ORDER, facts.OrderSubject(snapshot.order, snapshot.now, snapshot.promotions)
+        order = facts.OrderSubject(
+            snapshot.order, snapshot.now, snapshot.promotions, snapshot.late_shipments_per_mille
         )
+        self._order = Facts(facts.ORDER_AT_ROUTE, order)
         self.order = Subject("the order", {"order": self._order})
         self._nodes = self._node_facts()
         self._services = [Facts(facts.SERVICE, service) for service in pricer.services]

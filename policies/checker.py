@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.base import Problem
@@ -17,10 +17,12 @@ from policies.compiled import (
 )
 from policies.expressions import Expression, Kind, Language, Value, WrongExpression
 from policies.facts import LINE_FIELDS
-from policies.language import Answer, Document, Rule, Step, named
+from policies.language import Answer, Document, Rule, Step, named, nearest
 from policies.oracle import difference
-from policies.points import POINTS, PointSpec, Verb
+from policies.params import faults
+from policies.points import POINTS, ROLES, PointSpec, Verb
 from policies.program import Program
+from policies.soundness import Claim, claim, implies, unit_of, unsound
 from policies.source import Path, Source
 
 _MISSING = object()
@@ -45,6 +47,11 @@ class _Checker:
         self.problems: list[Problem] = []
         self._languages: dict[str, Language] = {}
         self._params: dict[str, Value] = {n: p.current for n, p in document.params.items()}
+        self._units = {f"params.{n}": p.unit for n, p in document.params.items()}
+        self._choices = dict(self.spec.choices) | {
+            f"params.{n}": tuple(p.options) for n, p in document.params.items() if p.options
+        }
+        self._read: set[str] = set()
         self._money = frozenset(
             f"params.{n}" for n, p in document.params.items() if p.unit.startswith("minor")
         )
@@ -62,8 +69,13 @@ class _Checker:
     def policy(self) -> Policy:
         document = self.document
         self._unique_names()
+        self._params_are_sound()
+        self._owners_can_act()
         steps = tuple(self._step(i, step) for i, step in enumerate(document.steps))
         default = self._default(document.default)
+        self._every_rule_can_be_reached(steps)
+        if not self.problems:  # what cannot be read has said nothing about params
+            self._every_param_is_used()
         rules = None
         if document.point == "route" and not self.problems:
             program = Program(steps, self.spec.variables("quote"), LINE_FIELDS)
@@ -100,6 +112,51 @@ class _Checker:
                     self.refuse(path, "stands twice", "Give each rule its own ID")
                 rules.add(rule.id)
 
+    def _params_are_sound(self) -> None:
+        for name, param in self.document.params.items():
+            for field, reason, remedy in faults(param):
+                self.refuse(("params", name, field), reason, remedy)
+
+    def _owners_can_act(self) -> None:
+        document = self.document
+        named_roles: list[tuple[Path, str | None]] = [(("owner",), document.owner)]
+        named_roles += [(("reviewers", i), role) for i, role in enumerate(document.reviewers)]
+        named_roles += [(("default", "owner"), document.default.owner)]
+        named_roles += [
+            (("steps", i, "rules", j, "owner"), rule.owner)
+            for i, step in enumerate(document.steps)
+            for j, rule in enumerate(step.rules)
+        ]
+        for path, role in named_roles:
+            if role is not None and role not in ROLES:
+                self.refuse(path, f"{role} cannot decide anything", f"Use {', '.join(ROLES)}")
+        if len(set(document.reviewers)) < len(document.reviewers):
+            self.refuse(("reviewers",), "names one role twice", "Remove one of them")
+
+    def _every_rule_can_be_reached(self, steps: Sequence[CompiledStep]) -> None:
+        """A rule behind one that always speaks first is never asked."""
+        before: list[tuple[CompiledRule, Claim]] = []
+        for i, step in enumerate(steps):
+            if not self.spec.answers:
+                before = []
+            places = {rule.id: j for j, rule in enumerate(self.document.steps[i].rules)}
+            for rule in step.rules if step.hit == "first" else ():
+                claimed = claim(rule.when.tree)
+                for other, wider in before:
+                    same = other.scope == rule.scope or self.spec.answers
+                    if same and implies(claimed, wider):
+                        path: Path = ("steps", i, "rules", places[rule.id], "when")
+                        reason = f"cannot be reached: {other.id} stands before it and covers it"
+                        self.refuse(path, reason, "Exchange the two, or narrow the first")
+                        break
+                before.append((rule, claimed))
+
+    def _every_param_is_used(self) -> None:
+        for name in self.document.params:
+            if f"params.{name}" not in self._read:
+                remedy = "Use it in a when or a result, or remove it"
+                self.refuse(("params", name), "is used by no rule", remedy)
+
     def _step(self, i: int, step: Step) -> CompiledStep:
         path: Path = ("steps", i)
         if step.on_error not in self.spec.on_error:
@@ -134,8 +191,8 @@ class _Checker:
             allowed = ", ".join(self.spec.spaces)
             self.refuse(
                 (*path, "scope"),
-                f"{rule.scope!r} does not exist at {self.document.point}",
-                f"Use one of {allowed}",
+                f"{rule.scope!r} does not exist at {self.document.point}; there are {allowed}",
+                nearest(rule.scope, self.spec.spaces),
             )
             return None
         verb = self.spec.verbs.get(rule.then)
@@ -143,7 +200,7 @@ class _Checker:
             self.refuse(
                 (*path, "then"),
                 f"{rule.then!r} is no verb of {self.document.point}",
-                f"Use one of {', '.join(self.spec.verbs)}",
+                nearest(rule.then, self.spec.verbs),
             )
             return None
         if rule.scope not in verb.scopes:
@@ -178,7 +235,7 @@ class _Checker:
         amount: Expression | int | None = None
         arguments: dict[str, Expression | Value | tuple[str, ...]] = {}
         if verb.amount:
-            amount = self._number((*path, "result"), scope, answer.result)
+            amount = self._number((*path, "result"), scope, answer.result, verb.least, verb.unit)
         elif not isinstance(answer.result, dict):
             self.refuse((*path, "result"), f"{answer.then} takes no number", "Remove it")
         else:
@@ -200,14 +257,15 @@ class _Checker:
         for name in given:
             if name not in verb.arguments:
                 known = ", ".join(verb.arguments) or "nothing"
-                self.refuse((*at, name), "is no argument of this verb", f"It takes {known}")
+                near = nearest(name, verb.arguments) if verb.arguments else "Remove it"
+                self.refuse((*at, name), f"is no argument; the verb takes {known}", near)
         for name, argument in verb.arguments.items():
             value = given.get(name, _MISSING)
             if value is _MISSING:
                 if argument.required:
                     self.refuse((*at, name), "is missing", "Add it to result")
             elif argument.is_number:
-                number = self._number((*at, name), scope, value)
+                number = self._number((*at, name), scope, value, 0, "hours")
                 if number is not None:
                     found[name] = number
             else:
@@ -224,10 +282,18 @@ class _Checker:
                 found[name] = tuple(chosen) if argument.many else value
         return found
 
-    def _number(self, path: Path, scope: str, value: object) -> Expression | int | None:
+    def _number(
+        self, path: Path, scope: str, value: object, least: int | None, unit: str
+    ) -> Expression | int | None:
         if isinstance(value, str):
-            return self._expression(path, scope, value, "int")
+            found = self._expression(path, scope, value, "int")
+            ours = unit_of(found.source.strip().lstrip("-"), self._units) if found else ""
+            if ours not in ("", unit):
+                self.refuse(path, f"counts {ours}, but {unit} are wanted", f"Use a param of {unit}")
+            return found
         if type(value) is int:
+            if least is not None and value < least:
+                self.refuse(path, f"{value} is less than {least}", "Correct it")
             return value
         self.refuse(path, "must be a whole number or an expression that gives one", "Correct it")
         return None
@@ -239,6 +305,9 @@ class _Checker:
             where = self.source.where_in(path, text, wrong.offset)
             self.refuse(path, wrong.reason, wrong.hint, where)
             return None
+        self._read |= expression.kinds.keys()
+        for offset, reason, remedy in unsound(expression.tree, self._choices, self._units):
+            self.refuse(path, reason, remedy, self.source.where_in(path, text, offset))
         found = difference(expression)
         if found:
             self.refuse(path, found[:300], "This is a defect of Meshline's: please report it")
@@ -256,6 +325,8 @@ class _Checker:
                 self.refuse(path, f"{{{name}}} is unknown here", hint, where)
         if "{" in PLACEHOLDER.sub("", text) or "}" in PLACEHOLDER.sub("", text):
             self.refuse(path, "has a brace without its pair", "Write {params.name}")
+        # A text may be there to be shown; a figure that is only shown decides nothing.
+        self._read |= {n for n in names if variables.get(n) == "string"}
         money = (n for n in names if n.endswith("_minor") or n in self._money)
         return Sentence(
             tuple(PLACEHOLDER.split(text)), frozenset(n for n in money if variables.get(n) == "int")

@@ -25,6 +25,8 @@ from domain.decision import (
     Point,
     RerouteOutcome,
     RerouteSnapshot,
+    ReturnOutcome,
+    ReturnSnapshot,
     RouteSnapshot,
     RuleHit,
     Snapshot,
@@ -222,6 +224,12 @@ def _exception(answer: _Answer) -> ExceptionOutcome:
     )
 
 
+def _return(answer: _Answer) -> ReturnOutcome:
+    action: Any = "review" if answer.then == "failed" else answer.then
+    owner: Any = answer.owner if action == "review" else None
+    return ReturnOutcome(action=action, owner=owner, because=answer.because)
+
+
 _POINT_OF: dict[type, Point] = {
     HoldSnapshot: "hold",
     RouteSnapshot: "route",
@@ -229,6 +237,7 @@ _POINT_OF: dict[type, Point] = {
     RerouteSnapshot: "reroute",
     CompensateSnapshot: "compensate",
     ExceptionSnapshot: "exception",
+    ReturnSnapshot: "return",
 }
 # Where the snapshot's own facts are found, and the outcome that an answer becomes.
 _ANSWERS: dict[type, tuple[str, facts.Catalogue, Callable[[_Answer], Outcome]]] = {
@@ -236,6 +245,7 @@ _ANSWERS: dict[type, tuple[str, facts.Catalogue, Callable[[_Answer], Outcome]]] 
     RerouteSnapshot: ("pick", facts.RUNNING, _reroute),
     CompensateSnapshot: ("pick", facts.SHORTAGE, _compensation),
     ExceptionSnapshot: ("case", facts.CASE, _exception),
+    ReturnSnapshot: ("request", facts.REQUEST, _return),
 }
 
 

@@ -28,6 +28,16 @@ Value = int | bool | str
 _ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _UNDEFINED = re.compile(r"undefined field '([^']*)'")
+_FOREIGN = {
+    r"\band\b|\bAND\b": "&& for and",
+    r"\bor\b|\bOR\b": "|| for or",
+    r"\bnot\b|\bNOT\b": "! for not",
+    r"[^=!<>]=[^=]": "== to compare",
+    r"=<|=>|<>": "<=, >= or !=",
+    "[“”‘’]": "straight quotes around a text",
+    r"\d%": "percent as a whole number without its sign",
+    r"\d,\d": "numbers without a comma",
+}
 _LINE, _LINES = "meshline.Line", "order.lines"
 
 
@@ -94,14 +104,19 @@ class Language:
 
     def nearest(self, name: str) -> str:
         """A hint at the variable that was probably meant."""
-        close = difflib.get_close_matches(name, self.variables, n=1, cutoff=0.5)
+        space, _, leaf = name.rpartition(".")
+        same = [v for v in self.variables if v.partition(".")[2] == leaf and not space]
+        close = same or difflib.get_close_matches(name, self.variables, n=1, cutoff=0.5)
         if close:
             return f"Did you mean {close[0]}?"
-        space = name.partition(".")[0]
+        if not space:
+            return f"Put a text into quotes: '{name}'; see docs/policy-guide.md for the facts"
         fields = [v for v in self.variables if v.startswith(space + ".")]
         return f"There are {', '.join(fields[:8])}" if fields else "See docs/policy-guide.md"
 
     def _explained(self, source: str, message: str) -> WrongExpression:
+        if "recursion" in message:
+            return WrongExpression(0, "nests too deeply", "Use fewer operators and brackets")
         found = _ERROR.search(message)
         if not found:
             return WrongExpression(0, message.split(" [")[0], "Simplify the expression")
@@ -120,7 +135,7 @@ class Language:
             hint = f"Did you mean {close[0]}?" if close else "See docs/policy-guide.md"
             return WrongExpression(offset, f"a line has no field {unknown[1]}", hint)
         if reason.startswith("Syntax error"):
-            return WrongExpression(offset, reason, "Correct the expression here")
+            return WrongExpression(offset, reason, _syntax_hint(source))
         hint = "Compare values of one type; amounts are whole minor units, 1.5 × is * 3 / 2"
         return WrongExpression(offset, reason, hint)
 
@@ -129,9 +144,9 @@ class Expression:
     """A checked expression, a pure function of the facts that it reads.
 
     Attributes:
+        tree: the engine's checked tree, for those who read an expression instead of running it.
         kinds: the facts that it reads with their types, in the order of ``reads``.
         reads: (space, name) of each fact, in the order in which ``evaluate`` takes them.
-        tree: what it was compiled from.
     """
 
     __slots__ = ("_function", "_oracle", "kinds", "reads", "source", "tree")
@@ -169,6 +184,14 @@ class Expression:
         if type(value) is bool or type(value) is int:
             return value
         raise EvaluationFailed(str(value))
+
+
+def _syntax_hint(source: str) -> str:
+    """A hint at what people write who know another language."""
+    for foreign, ours in _FOREIGN.items():
+        if re.search(foreign, source):
+            return f"Write {ours}"
+    return "Correct the expression here"
 
 
 def _cel_type(kind: Kind) -> Any:

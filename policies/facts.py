@@ -23,8 +23,10 @@ from domain.decision import (
     OrderFacts,
     Plan,
     RerouteSnapshot,
+    ReturnSnapshot,
     ServiceFacts,
 )
+from domain.order import Order, Payment
 from policies.expressions import EvaluationFailed, Kind
 from policies.translate import LEAST, MOST
 from sourcing import Lane, days_late
@@ -58,11 +60,15 @@ class Facts(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class OrderSubject:
-    """``promotions`` are those active now; None where the snapshot does not say."""
+    """``promotions`` are those active now; None where the snapshot does not say.
+
+    ``late_shipments_per_mille`` is of the order's channel, known where a route is decided.
+    """
 
     order: OrderFacts
     now: datetime
     promotions: tuple[str, ...] | None = None
+    late_shipments_per_mille: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,12 @@ def _kind(annotation: Any) -> Kind | None:
     return "string" if choices and all(isinstance(c, str) for c in choices) else None
 
 
+def choices(space: str, model: type[BaseModel]) -> dict[str, tuple[str, ...]]:
+    """By dotted name, the only texts that a field of the model may have."""
+    found = {f"{space}.{n}": get_args(f.annotation) for n, f in model.model_fields.items()}
+    return {n: texts for n, texts in found.items() if texts and all(type(t) is str for t in texts)}
+
+
 def _reader(part: str, name: str, kind: Kind) -> Callable[[Any], Any]:
     def read(subject: Any) -> Any:
         value = getattr(getattr(subject, part) if part else subject, name)
@@ -152,6 +164,12 @@ def _lines(s: OrderSubject) -> list[Any]:
     return [{name: getattr(x, name) for name in LINE_FIELDS} for x in s.order.lines]
 
 
+# Texts in the snapshot, closed sets where an order is taken in.
+ORDER_CHOICES: dict[str, tuple[str, ...]] = choices("order", Order) | {
+    f"order.payment_{leaf}": texts
+    for name, texts in choices("payment", Payment).items()
+    for leaf in [name.partition(".")[2]]
+}
 _LINE = _plain(LineFacts, "line")
 LINE_FIELDS: dict[str, Kind] = {name: kind for name, (kind, _) in _LINE.items()}
 
@@ -170,6 +188,10 @@ ORDER: Catalogue = _plain(OrderFacts, "order") | {
     "hours_to_promise": ("int", lambda s: hours_until(s.order.promise_by, s.now)),
     "has_ship_by": ("bool", lambda s: s.order.ship_by is not None),
     "hours_to_ship_by": ("int", lambda s: hours_until(s.order.ship_by, s.now)),
+}
+ORDER_AT_ROUTE: Catalogue = {
+    **ORDER,
+    "late_shipments_per_mille": ("int", lambda s: s.late_shipments_per_mille),
 }
 LINE: Catalogue = _LINE | {"margin_minor": ("int", lambda s: _margin(s.line))}
 LINE_AT_NODE: Catalogue = {**LINE, "stock_at_node": ("int", lambda s: s.stock_at_node)}
@@ -239,3 +261,19 @@ RUNNING: Catalogue = _plain(RerouteSnapshot, skip=_POINT_FIELDS) | {
 }
 SHORTAGE: Catalogue = _plain(CompensateSnapshot, skip=_POINT_FIELDS)
 CASE: Catalogue = _plain(ExceptionSnapshot, skip=_POINT_FIELDS)
+
+_DAY = timedelta(days=1)
+
+
+def _days_since_delivery(s: ReturnSnapshot) -> int:
+    return NEVER if s.delivered_at is None else (s.now - s.delivered_at) // _DAY
+
+
+REQUEST: Catalogue = _plain(ReturnSnapshot, skip=_POINT_FIELDS) | {
+    "delivered": ("bool", lambda s: s.delivered_at is not None),
+    "days_since_delivery": ("int", _days_since_delivery),
+    "units": ("int", lambda s: sum(x.quantity for x in s.lines)),
+    "value_minor": ("int", lambda s: sum(x.quantity * x.unit_price_minor for x in s.lines)),
+    "final_sale": ("bool", lambda s: any(x.final_sale for x in s.lines)),
+    "reasons": ("strings", lambda s: sorted({x.reason for x in s.lines})),
+}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -26,7 +29,17 @@ Code = Annotated[str, Field(min_length=1, max_length=MAX_EXPRESSION)]
 Scope = Literal["order", "line", "node", "service", "quote", "plan", "pick"]
 HitPolicy = Literal["collect", "sum", "min", "first"]
 Unit = Literal[
-    "minor", "minor_per_day", "hours", "days", "percent", "units", "miles", "count", "text", "flag"
+    "minor",
+    "minor_per_day",
+    "hours",
+    "days",
+    "percent",
+    "per_mille",
+    "units",
+    "miles",
+    "count",
+    "text",
+    "flag",
 ]
 
 
@@ -52,28 +65,6 @@ class Param(_Part):
     def current(self) -> int | bool | str:
         """The value in force."""
         return self.default if self.value is None else self.value
-
-    @model_validator(mode="after")
-    def _within_bounds(self) -> Param:
-        kind = {"int": int, "bool": bool, "string": str}[self.type]
-        if self.type == "int" and (self.min is None or self.max is None):
-            raise ValueError("needs min and max")
-        for name, given in (("default", self.default), ("value", self.value)):
-            if given is None:
-                continue
-            if type(given) is not kind:
-                raise ValueError(f"{name} {given!r} is no {self.type}")
-            if self.type == "int" and not self._inside(given):
-                raise ValueError(f"{name} {given} is outside {self.min} to {self.max}")
-            if self.type == "string" and self.options and given not in self.options:
-                raise ValueError(f"{name} {given!r} is not among {', '.join(self.options)}")
-        return self
-
-    def _inside(self, given: object) -> bool:
-        low, high = self.min, self.max
-        return (
-            isinstance(given, int) and low is not None and high is not None and low <= given <= high
-        )
 
 
 class Answer(_Part):
@@ -224,12 +215,33 @@ def _placed(error: ValidationError, source: Source) -> list[Problem]:
         error.errors(include_url=False), problems_of(error, source.name), strict=True
     ):
         path: Path = tuple(item["loc"])
-        placed.append(
-            problem.model_copy(
-                update={"source": source.where(path), "field": named(source.body, path)}
-            )
-        )
+        update = {"source": source.where(path), "field": named(source.body, path)}
+        if item["type"] == "extra_forbidden":
+            update["remedy"] = nearest(str(path[-1]), _fields_at(path[:-1]))
+        elif item["type"] == "literal_error":
+            allowed = re.findall("'([^']*)'", item["ctx"]["expected"])
+            update["remedy"] = nearest(str(item["input"])[:100], allowed)
+        placed.append(problem.model_copy(update=update))
     return placed
+
+
+def _fields_at(path: Path) -> list[str]:
+    """Keys that may stand in the mapping at a path."""
+    model: Any = Document
+    for part, of in (("params", Param), ("steps", Step), ("rules", Rule), ("default", Answer),
+                     ("rollout", Rollout), ("tests", Trial)):  # fmt: skip
+        if part in path:
+            model = of
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``Did you mean …?`` for a misspelt name, or what there is."""
+    listed = list(known)
+    close = difflib.get_close_matches(name, listed, n=1, cutoff=0.5)
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"There are {', '.join(listed[:12])}" if listed else "There are none"
 
 
 def named(body: object, path: Path) -> str:

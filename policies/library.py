@@ -30,6 +30,7 @@ DEFAULT_POINTS: Mapping[str, tuple[str, ...]] = {
     "reroute": ("sla_hedging", "reroute_default"),
     "compensate": ("compensate_default",),
     "exception": ("exception_windows",),
+    "return": ("returns_auto_approval",),
 }
 
 
@@ -57,14 +58,22 @@ def read_policy(path: Path) -> Policy:
     Raises:
         InvalidInput: it cannot be read, or is refused.
     """
+    return load_policy(read_text(path), path.name)
+
+
+def read_text(path: Path) -> str:
+    """The text of a document's file.
+
+    Raises:
+        InvalidInput: it cannot be read, or is larger than any document may be.
+    """
     try:
         if path.stat().st_size > 4 * MAX_CHARACTERS:
             raise _unreadable(str(path), "is too large", "Split the document")
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         raise _unreadable(str(path), str(reason), "Check the file") from None
-    return load_policy(text, path.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +212,20 @@ def _named(
             return None
         path = folder / f"{name}.yaml"
         try:
-            loaded[name] = read_policy(path if path.exists() else TEMPLATES / path.name)
+            found = read_policy(path if path.exists() else TEMPLATES / path.name)
+            loaded[name] = found
+            problems += misnamed(found, path.name)
         except InvalidInput as refused:
             problems.extend(refused.problems)
     return loaded[name]
+
+
+def misnamed(policy: Policy, file: str) -> list[Problem]:
+    """A copy that kept its old name would speak for another document in every record."""
+    if Path(file).stem == policy.name:
+        return []
+    reason = f"is {policy.name}, but the file is {Path(file).name}"
+    return [Problem(source=file, field="policy", reason=reason, remedy="Give both one name")]
 
 
 def _misplaced(policy: Policy, point: str) -> Problem:

@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from domain.cases import CaseAction, HoldReason
-from domain.decision import Point
+from domain.decision import (
+    ApproveSnapshot,
+    CompensateSnapshot,
+    NodeFacts,
+    Point,
+    RerouteSnapshot,
+)
 from domain.order import Role
 from policies import facts
 from policies.expressions import Kind
 
+# Who can own anything: a viewer only looks, and nobody answers for the system.
 ROLES: tuple[str, ...] = tuple(r for r in get_args(Role) if r not in ("viewer", "system"))
 _ACTIONS = tuple(a.value for a in CaseAction)
 _ALL_HITS = ("collect", "sum", "min", "first")
@@ -38,12 +45,16 @@ class Verb:
     Attributes:
         amount: ``result`` is one whole number or an expression that gives one.
         arguments: ``result`` is a mapping of these.
+        least: the smallest amount that means anything.
+        unit: what the amount counts.
     """
 
     scopes: tuple[str, ...]
     hits: tuple[str, ...]
     amount: bool = False
     arguments: Mapping[str, Argument] = field(default_factory=dict)
+    least: int | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ class PointSpec:
         spaces: by scope, the objects that its rules see.
         on_error: what a step may do when a rule fails to evaluate; all of them fail closed.
         default: verbs that may stand as the document's default.
+        choices: by dotted name, the only texts that a fact may have.
         answers: the point gives one answer; the first rule that says something decides.
     """
 
@@ -62,6 +74,7 @@ class PointSpec:
     on_error: tuple[str, ...]
     default: tuple[str, ...]
     answers: bool
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: facts.ORDER_CHOICES)
 
     def variables(self, scope: str) -> dict[str, Kind]:
         """Variables of a scope by dotted name; params come on top."""
@@ -75,6 +88,7 @@ class PointSpec:
 _HOURS = Argument()
 _HOURS_OPTIONAL = Argument(required=False)
 _ORDER = {"order": facts.ORDER}
+_ORDER_AT_ROUTE = {"order": facts.ORDER_AT_ROUTE}
 _CANDIDATE = {"node": facts.NODE, "service": facts.SERVICE, "quote": facts.QUOTE}
 
 
@@ -102,23 +116,28 @@ POINTS: Mapping[Point, PointSpec] = {
     ),
     "route": PointSpec(
         spaces={
-            "order": _ORDER,
-            "line": _ORDER | {"node": facts.NODE, "line": facts.LINE_AT_NODE},
-            "node": _ORDER | {"node": facts.NODE},
-            "service": _ORDER | {"service": facts.SERVICE},
-            "quote": _ORDER | _CANDIDATE,
-            "plan": _ORDER | {"plan": facts.PLAN},
+            "order": _ORDER_AT_ROUTE,
+            "line": _ORDER_AT_ROUTE | {"node": facts.NODE, "line": facts.LINE_AT_NODE},
+            "node": _ORDER_AT_ROUTE | {"node": facts.NODE},
+            "service": _ORDER_AT_ROUTE | {"service": facts.SERVICE},
+            "quote": _ORDER_AT_ROUTE | _CANDIDATE,
+            "plan": _ORDER_AT_ROUTE | {"plan": facts.PLAN},
         },
         verbs={
             "reject": Verb(("node", "service", "quote", "plan"), ("collect", "first")),
             "exclude": Verb(("line",), ("collect", "first")),
-            "adjust": Verb(("node", "service", "quote", "plan"), ("sum", "min", "first"), True),
-            "limit_parcels": Verb(("order",), ("min", "first"), True),
-            "charge_lateness": Verb(("order",), ("sum", "min", "first"), True),
+            "adjust": Verb(
+                ("node", "service", "quote", "plan"), ("sum", "min", "first"), True, unit="minor"
+            ),
+            "limit_parcels": Verb(("order",), ("min", "first"), True, least=1, unit="count"),
+            "charge_lateness": Verb(
+                ("order",), ("sum", "min", "first"), True, least=0, unit="minor"
+            ),
         },
         on_error=("reject",),
         default=("keep",),
         answers=False,
+        choices=facts.ORDER_CHOICES | facts.choices("node", NodeFacts),
     ),
     "approve": PointSpec(
         spaces={"order": _ORDER, "plan": _ORDER | {"plan": facts.PROPOSAL}},
@@ -126,6 +145,7 @@ POINTS: Mapping[Point, PointSpec] = {
         on_error=("ask",),
         default=("approve", "ask"),
         answers=True,
+        choices=facts.ORDER_CHOICES | facts.choices("plan", ApproveSnapshot),
     ),
     "reroute": PointSpec(
         spaces={"order": _ORDER, "pick": _ORDER | {"pick": facts.RUNNING}},
@@ -133,6 +153,7 @@ POINTS: Mapping[Point, PointSpec] = {
         on_error=("ask",),
         default=("keep", "ask"),
         answers=True,
+        choices=facts.ORDER_CHOICES | facts.choices("pick", RerouteSnapshot),
     ),
     "compensate": PointSpec(
         spaces={"order": _ORDER, "pick": _ORDER | {"pick": facts.SHORTAGE}},
@@ -147,6 +168,7 @@ POINTS: Mapping[Point, PointSpec] = {
         on_error=("ask",),
         default=("ask", "wait"),
         answers=True,
+        choices=facts.ORDER_CHOICES | facts.choices("pick", CompensateSnapshot),
     ),
     "exception": PointSpec(
         spaces={
@@ -163,6 +185,13 @@ POINTS: Mapping[Point, PointSpec] = {
         ),
         on_error=("escalate",),
         default=("open",),
+        answers=True,
+    ),
+    "return": PointSpec(
+        spaces={"order": _ORDER | {"request": facts.REQUEST}},
+        verbs=_answer_verbs(("order",), approve={}, keep_it={}, review={}, decline={}),
+        on_error=("review",),
+        default=("review",),
         answers=True,
     ),
 }

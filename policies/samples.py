@@ -9,19 +9,31 @@ own DC ships in time by ground.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
 
 from domain.decision import (
     ApproveSnapshot,
     CompensateSnapshot,
     ExceptionSnapshot,
     HoldSnapshot,
+    LineFacts,
+    NodeFacts,
+    OrderFacts,
     Point,
     RerouteSnapshot,
+    ReturnLine,
+    ReturnSnapshot,
     RouteSnapshot,
+    ServiceFacts,
     Snapshot,
 )
+from policies.language import nearest
 
 NOW = "2026-03-02T15:00:00Z"
 
@@ -143,36 +155,153 @@ _POINTS: dict[Point, tuple[type[Any], dict[str, Any]]] = {
         ExceptionSnapshot,
         {"kind": "pick_delayed", "node": "dc_east", "carrier": "ups"},
     ),
+    "return": (
+        ReturnSnapshot,
+        {
+            "order": _ORDER
+            | {
+                "placed_at": "2026-02-16T15:00:00Z",
+                "promise_by": "2026-02-20T23:59:00Z",
+                "ship_by": "2026-02-18T23:59:00Z",
+            },
+            "delivered_at": "2026-02-20T15:00:00Z",
+            "lines": {"line_1": {}},
+            "yearly_orders": 4,
+        },
+    ),
 }
+_RETURN_LINE: dict[str, Any] = {"sku": "sku_1", "quantity": 1, "unit_price_minor": 5_000}
 # Named parts: what a new one starts from, and the field that holds its name.
-_NAMED = {"nodes": (_NODE, "id"), "services": (_SERVICE, "id")}
+_NAMED = {
+    "nodes": (_NODE, "id"), "services": (_SERVICE, "id"), "lines": (_RETURN_LINE, "line_id"),
+}  # fmt: skip
+_TIMES = ("promise_by", "ship_by", "delivered_at")
+_ABSENT = "never"
+
+
+class WrongFacts(ValueError):  # noqa: N818 - says what is wrong with them
+    """Facts that fit no snapshot. ``path`` leads to them inside ``given``."""
+
+    def __init__(self, path: Sequence[str | int], reason: str, remedy: str) -> None:
+        super().__init__(f"{'.'.join(map(str, path))}: {reason}. {remedy}")
+        self.path = tuple(path)
+        self.reason = reason
+        self.remedy = remedy
 
 
 def sample(point: Point, given: dict[str, Any] | None = None) -> Snapshot:
     """The sample snapshot of a point with ``given`` laid over it.
 
     Raises:
-        ValueError: ``given`` does not fit the snapshot (pydantic says where).
+        WrongFacts: ``given`` does not fit the snapshot.
     """
     model, extra = _POINTS[point]
-    body = _laid_over({"now": NOW, "order": _ORDER} | extra, given or {})
+    base = {"now": NOW, "order": _ORDER} | extra
+    _check_names(base, given or {})
+    body = _laid_over(base, given or {})
     gone = set(body.pop("without", ()))
-    body["order"] = {k: v for k, v in body["order"].items() if v != "never"}
+    body = _without_absent(body) | {"order": _without_absent(body["order"])}
+    names: dict[tuple[str, ...], list[str]] = {}
+    names["order", "lines"] = [n for n in body["order"]["lines"] if n not in gone]
     body["order"]["lines"] = _named(body["order"]["lines"], _LINE, "line_id", gone)
-    for part, (base, key) in _NAMED.items():
+    for part, (start, key) in _NAMED.items():
         if part in body:
-            body[part] = _named(body[part], base, key, gone)
-    snapshot: Snapshot = model.model_validate(body)
+            names[part,] = [name for name in body[part] if name not in gone]
+            body[part] = _named(body[part], start, key, gone)
+    try:
+        # As JSON, so that texts become times while true and "5" do not become numbers.
+        snapshot: Snapshot = model.model_validate_json(
+            orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS), strict=True
+        )
+    except ValidationError as error:
+        raise _unfit(error, model, names) from None
     return snapshot
 
 
+def _without_absent(body: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in body.items() if not (k in _TIMES and v == _ABSENT)}
+
+
+def _check_names(base: dict[str, Any], given: dict[str, Any]) -> None:
+    """Named parts are mappings, and no name is a slip of one that the sample has."""
+    order = given.get("order", {})
+    if not isinstance(order, dict):
+        raise WrongFacts(("order",), "is no mapping", "Write order: {field: value}")
+    there: set[str] = set()
+    for path in (("order", "lines"), *((part,) for part in _NAMED)):
+        known, laid = _at(base, path), _at(given, path)
+        if laid is None or known is None:
+            there |= set(known or ())
+            continue
+        if not isinstance(laid, dict):
+            raise WrongFacts(path, "is no mapping", "Name each one: {name: {field: value}}")
+        for name, part in laid.items():
+            if not isinstance(part, dict):
+                raise WrongFacts((*path, name), "is no mapping", "Write {field: value}")
+            slip = next((k for k in known if name not in known and _is_slip(name, k)), None)
+            if slip:
+                raise WrongFacts((*path, name), "is a new name", f"Did you mean {slip}?")
+        there |= {*known, *laid}
+    without = given.get("without", [])
+    if not isinstance(without, list):
+        raise WrongFacts(("without",), "is no list", "Write [name]")
+    for i, name in enumerate(without):
+        if not isinstance(name, str) or name not in there:
+            raise WrongFacts(
+                ("without", i), f"{name!r} is not there", nearest(str(name), sorted(there))
+            )
+
+
+def _at(body: dict[str, Any], path: tuple[str, ...]) -> Any:
+    found: Any = body
+    for part in path:
+        found = found.get(part)
+        if found is None:
+            return None
+    return found
+
+
+def _is_slip(name: str, known: str) -> bool:
+    """One letter more, less or other than a known name; another number is another thing."""
+    ours, theirs = (re.sub(r"\d", "", text) for text in (name, known))
+    if ours == theirs or abs(len(ours) - len(theirs)) > 1:
+        return False
+    pairs = enumerate(zip(ours, theirs, strict=False))
+    start = next((i for i, (a, b) in pairs if a != b), min(len(ours), len(theirs)))
+    one, other = ours[start:], theirs[start:]
+    swapped = one[:2] == other[:2][::-1] and one[2:] == other[2:]
+    return swapped or one[1:] == other[1:] or one[1:] == other or one == other[1:]
+
+
+def _model_at(path: Sequence[str | int], model: type[Any]) -> type[BaseModel]:
+    """The model of the mapping at a path inside ``given``."""
+    if tuple(path[:2]) == ("order", "lines"):
+        return LineFacts
+    parts: dict[str | int, type[BaseModel]] = {
+        "order": OrderFacts, "lines": ReturnLine, "nodes": NodeFacts, "services": ServiceFacts
+    }  # fmt: skip
+    return parts.get(path[0], model) if path else model
+
+
+def _unfit(
+    error: ValidationError, model: type[Any], names: dict[tuple[str, ...], list[str]]
+) -> WrongFacts:
+    first = error.errors(include_url=False)[0]
+    path: list[str | int] = []
+    for part in first["loc"]:  # a list's place back to the name that the author wrote
+        listed = names.get(tuple(map(str, path)))
+        path.append(listed[part] if listed and isinstance(part, int) else part)
+    remedy = "See `given` in docs/policy-guide.md"
+    if first["type"] == "extra_forbidden":
+        fields = _model_at(path[:-1], model).model_fields
+        remedy = nearest(str(path[-1]), fields)
+    where = ".".join(map(str, path))
+    return WrongFacts(path, f"{where}: {first['msg']}", remedy)
+
+
 def _named(parts: Any, base: dict[str, Any], key: str, gone: set[str]) -> Any:
-    if not isinstance(parts, dict):
-        return parts
     return [
-        _laid_over({key: name, **base}, part)
-        for name, part in parts.items()
-        if name not in gone and isinstance(part, dict)
+        _laid_over({key: name, **base}, part) for name, part in parts.items() if name not in gone
     ]
 
 

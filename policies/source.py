@@ -91,7 +91,7 @@ def read(text: str, name: str) -> Source:
     if not isinstance(node, yaml.MappingNode):
         raise _refused(f"{name}:1:1", "is not a mapping", "Start with `policy: <name>`")
     spots: dict[Path, Spot] = {}
-    body = _build(node, (), spots, name)
+    body = _build(node, spots, _Place(name))
     return Source(name, text, body, spots)
 
 
@@ -116,52 +116,83 @@ def _check_bounds(text: str, name: str) -> None:
             raise _refused(place, f"has a text over {MAX_SCALAR} characters", "Shorten it")
 
 
-def _build(node: yaml.Node, path: Path, spots: dict[Path, Spot], name: str) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where something stands: for the author a file, line and names, for us its path."""
+
+    name: str
+    path: Path = ()
+    words: tuple[str, ...] = ()
+
+    def inside(self, part: str | int, word: str) -> _Place:
+        return _Place(self.name, (*self.path, part), (*self.words, word))
+
+    def refused(self, node: yaml.Node, reason: str, remedy: str) -> InvalidInput:
+        mark = node.start_mark
+        place = f"{self.name}:{mark.line + 1}:{mark.column + 1}"
+        return _refused(place, reason, remedy, ".".join(self.words)[:200])
+
+
+def _build(node: yaml.Node, spots: dict[Path, Spot], place: _Place) -> Any:
     mark = node.start_mark
-    spots[path] = Spot(mark.line + 1, mark.column + 1, mark.index, node.end_mark.index)
-    place = f"{name}:{mark.line + 1}:{mark.column + 1}"
+    spots[place.path] = Spot(mark.line + 1, mark.column + 1, mark.index, node.end_mark.index)
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            spot = f"{name}:{key_node.start_mark.line + 1}:{key_node.start_mark.column + 1}"
             if not isinstance(key_node, yaml.ScalarNode):
-                raise _refused(spot, "has a key that is no text", "Use a plain name")
-            if key_node.value in mapping:
-                raise _refused(spot, f"has {key_node.value!r} twice", "Remove one of them")
-            mapping[key_node.value] = _build(value_node, (*path, key_node.value), spots, name)
+                raise place.refused(key_node, "has a key that is no text", "Use a plain name")
+            key = key_node.value
+            if key in mapping:
+                raise place.refused(key_node, f"has {key!r} twice", "Remove one of them")
+            mapping[key] = _build(value_node, spots, place.inside(key, key))
         return mapping
     if isinstance(node, yaml.SequenceNode):
-        return [_build(child, (*path, i), spots, name) for i, child in enumerate(node.value)]
+        return [
+            _build(child, spots, place.inside(i, _label(child) or str(i)))
+            for i, child in enumerate(node.value)
+        ]
     return _scalar(node, place)
 
 
-def _scalar(node: yaml.Node, place: str) -> str | int | bool:
+def _label(node: yaml.Node) -> str:
+    """The ID or name of a rule, step or test that is yet to be built."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value in ("id", "name") and isinstance(value, yaml.ScalarNode):
+                return str(value.value)[:80]
+    return ""
+
+
+def _scalar(node: yaml.Node, place: _Place) -> str | int | bool:
     tag, value = node.tag, str(node.value)
     if tag == "tag:yaml.org,2002:bool":
         return value.lower() in ("true", "yes", "on")
     if tag == "tag:yaml.org,2002:int":
-        number = _integer(value, place)
+        number = _integer(value)
+        if number is None:
+            raise place.refused(node, f"has the number {value}", "Write it as a plain decimal")
         if abs(number) > MAX_INTEGER:
-            raise _refused(place, "has a number that is too large", "Use a smaller one")
+            raise place.refused(node, "has a number that is too large", "Use a smaller one")
         return number
     if tag == "tag:yaml.org,2002:null":
-        raise _refused(place, "has an empty value", "Give a value or remove the key")
+        raise place.refused(node, "has an empty value", "Give a value or remove the key")
     if tag == "tag:yaml.org,2002:float":
-        raise _refused(place, f"has the fraction {value}", "Use whole numbers in smaller units")
+        remedy = "Use whole numbers in smaller units"
+        raise place.refused(node, f"has the fraction {value}", remedy)
     if tag in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:timestamp"):
         return value
-    raise _refused(place, f"has a value of the kind {tag}", "Use text, whole numbers or booleans")
+    remedy = "Use text, whole numbers or booleans"
+    raise place.refused(node, f"has a value of the kind {tag}", remedy)
 
 
-def _integer(value: str, place: str) -> int:
+def _integer(value: str) -> int | None:
     """Plain decimals only: YAML 1.1 would read ``010`` as eight and ``1:30`` as ninety."""
-    digits = value.replace("_", "")
-    if digits.lstrip("+-").isdigit() and (
-        digits.lstrip("+-") == "0" or digits.lstrip("+-")[0] != "0"
-    ):
-        return int(digits)
-    raise _refused(place, f"has the number {value}", "Write it as a plain decimal")
+    digits = value.replace("_", "").lstrip("+-")
+    plain = digits.isdigit() and (digits == "0" or digits[0] != "0")
+    return int(value.replace("_", "")) if plain else None
 
 
-def _refused(place: str, reason: str, remedy: str) -> InvalidInput:
-    return InvalidInput(Problem(source=place, field="(document)", reason=reason, remedy=remedy))
+def _refused(place: str, reason: str, remedy: str, field: str = "") -> InvalidInput:
+    return InvalidInput(
+        Problem(source=place, field=field or "(document)", reason=reason, remedy=remedy)
+    )

@@ -137,8 +137,11 @@ class Untranslatable(Exception):  # noqa: N818 - says what is missing
 Place = Callable[[str], ast.expr]
 
 
-def translate(tree: Tree, names: Sequence[str]) -> Callable[..., Any]:
+def translate(tree: Tree, names: Sequence[str], part: Any = None) -> Callable[..., Any]:
     """The function of an expression; it takes the values of ``names`` in their order.
+
+    Args:
+        part: the node to translate, outside of any loop; the whole expression if None.
 
     ``order.lines`` is a list of mappings. The function raises ``Fault`` where the expression's
     value is an error.
@@ -147,7 +150,8 @@ def translate(tree: Tree, names: Sequence[str]) -> Callable[..., Any]:
         Untranslatable: a form outside the whitelist (subset.py).
     """
     taken = {name: f"fact{i}" for i, name in enumerate(names)}
-    body, _fails = _Writer(tree, lambda name: named(taken[name]), _by_key).write(tree.root)
+    writer = _Writer(tree, lambda name: named(taken[name]), _by_key)
+    body, _fails = writer.write(tree.root if part is None else part)
     return runnable(list(taken.values()), body)
 
 

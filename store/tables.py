@@ -46,6 +46,7 @@ class OrderRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_orders_dispatch", "started", "status"),
         Index("ix_orders_number", "number"),
+        Index("ix_orders_due", "channel", "ship_by"),
     )
     id: str = Field(primary_key=True)
     source: str

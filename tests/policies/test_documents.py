@@ -103,9 +103,9 @@ MISTAKES = {
     "nobody reviews": ("[finance]", "[]", "6:12", "reviewers", "1 item"),
     "not YAML": ("steps:", "steps: [", "", "", "not YAML"),
     "anchor": ("reviewers: [finance]", "reviewers: &a [finance]", "6:12", "", "anchor"),
-    "failing test": ("{owner: nobody}", "{owner: finance}", "25:5", "within", "got nobody"),
-    "test of nothing": ("{owner: nobody}", "{colour: red}", "25:5", "within", "colour"),
-    "test with wrong facts": ("cost_minor: 2200", "cost: 2200", "25:5", "within", "cost"),
+    "failing test": ("{owner: nobody}", "{owner: finance}", "27:21", "within", "got nobody"),
+    "test of nothing": ("{owner: nobody}", "{colour: red}", "27:22", "within", "colour"),
+    "test with wrong facts": ("cost_minor: 2200", "cost: 2200", "26:19", "within", "cost"),
     "rule never hit": (
         "cost_minor: 2201}\n    expect: {owner: finance}",
         "cost_minor: 1}\n    expect: {owner: nobody}",
@@ -196,6 +196,12 @@ def test_a_library_reports_every_broken_document(tmp_path: Path) -> None:
     assert "two.yaml:16" in text
     assert "gone.yaml" in text
     assert "is a policy for approve, not for route" in text
+
+
+def test_a_copy_that_kept_its_old_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(GOOD)
+    with pytest.raises(InvalidInput, match=r"is limits, but the file is mine\.yaml"):
+        Library.load(tmp_path, {"approve": ["mine"]})
 
 
 def test_a_library_takes_no_paths_and_no_unknown_points(tmp_path: Path) -> None:

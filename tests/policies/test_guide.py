@@ -22,7 +22,7 @@ def test_the_example_of_the_guide_loads() -> None:
 
 def test_every_template_is_described() -> None:
     for path in TEMPLATES.glob("*.yaml"):
-        assert f"| {path.stem} |" in GUIDE
+        assert f"| [{path.stem}](templates/{path.stem}.md) |" in GUIDE
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -1,0 +1,131 @@
+"""Mistakes that are well typed: what can never be meant, found without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from policies.anatomy import OPERATORS, conjuncts, operator, text, walk, whole
+from policies.language import nearest
+from policies.tree import Tree
+
+# (offset in the expression, reason, remedy)
+Unsound = tuple[int, str, str]
+_DIVISIONS = {"divide_int64": "divides", "modulo_int64": "divides"}
+_SUFFIXES = {"_minor": "minor", "_hours": "hours", "_percent": "percent", "_miles": "miles",
+             "_days": "days",
+             "_per_mille": "per_mille"}  # fmt: skip
+_ENDLESS = 2**64
+
+
+def unit_of(name: str, params: Mapping[str, str]) -> str:
+    """The unit of a fact by its name's ending, of a param by its declaration; empty if neither.
+
+    Args:
+        params: units of the params by dotted name.
+    """
+    if name in params:
+        return params[name] if params[name] in _SUFFIXES.values() else ""
+    leaf = name.partition(".")[2]
+    for start, unit in (("hours_to_", "hours"), ("days_since_", "days")):
+        if leaf.startswith(start):
+            return unit
+    return next((unit for suffix, unit in _SUFFIXES.items() if leaf.endswith(suffix)), "")
+
+
+def unsound(
+    tree: Tree, choices: Mapping[str, tuple[str, ...]], units: Mapping[str, str]
+) -> Iterator[Unsound]:
+    """Divisions by zero, texts that a fact never has, amounts compared with hours.
+
+    Args:
+        choices: by dotted name, the only texts that a fact or param may have.
+        units: units of the params by dotted name.
+    """
+    for expr, _item, _over in walk(tree.root):
+        if tree.variable(expr) is not None or not expr.HasField("call"):
+            continue
+        at = tree.positions.get(expr.id, 0)
+        if tree.overload(expr) in _DIVISIONS and whole(expr.call.args[1]) == 0:
+            yield at, "divides by zero", "Divide by something else"
+        found = operator(expr)
+        if found in ("==", "!=", "in"):
+            yield from _never(tree, expr, choices)
+        if found in OPERATORS:
+            left, right = (tree.variable(side) or "" for side in expr.call.args)
+            ours, theirs = unit_of(left, units), unit_of(right, units)
+            if ours and theirs and ours != theirs:
+                yield at, f"compares {ours} with {theirs}", "Use a param of the fact's unit"
+
+
+def _never(tree: Tree, expr: Any, choices: Mapping[str, tuple[str, ...]]) -> Iterator[Unsound]:
+    for asked, other in (tuple(expr.call.args), tuple(reversed(expr.call.args))):
+        allowed = choices.get(tree.variable(asked) or "")
+        if allowed is None:
+            continue
+        for side in other.list.elements if other.HasField("list") else [other]:
+            if side.HasField("const") and str(side.const.text) not in allowed:
+                reason = f"{tree.variable(asked)} is never {str(side.const.text)!r}"
+                hint = nearest(str(side.const.text), allowed)
+                yield tree.positions.get(side.id, 0), reason[:200], hint
+
+
+# (what is compared, least, most)
+_Range = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What has to be so for a condition to hold.
+
+    Attributes:
+        parts: its conjuncts, each with the range that it leaves to one number, where it does.
+        ranges: by what is compared with constants, the least and most that all conjuncts leave.
+    """
+
+    parts: Mapping[str, _Range | None]
+    ranges: Mapping[str, tuple[int, int]]
+
+
+def claim(tree: Tree) -> Claim:
+    """Read a condition once; conditions are then compared in pairs."""
+    parts = {text(tree, part): _range(tree, part) for part in conjuncts(tree.root)}
+    ranges: dict[str, tuple[int, int]] = {}
+    for of, least, most in filter(None, parts.values()):
+        low, high = ranges.get(of, (-_ENDLESS, _ENDLESS))
+        ranges[of] = max(low, least), min(high, most)
+    return Claim(parts, ranges)
+
+
+def implies(later: Claim, earlier: Claim) -> bool:
+    """Whether ``earlier`` holds, or fails, whenever ``later`` holds. May miss some, is never wrong.
+
+    Each conjunct of the earlier one stands in the later one too, or leaves a number at least the
+    range that the later one leaves it.
+    """
+    return all(
+        said == "true" or said in later.parts or _wider(found, later.ranges)
+        for said, found in earlier.parts.items()
+    )
+
+
+def _wider(wide: _Range | None, ranges: Mapping[str, tuple[int, int]]) -> bool:
+    if wide is None or wide[0] not in ranges:
+        return False
+    least, most = ranges[wide[0]]
+    return wide[1] <= least and most <= wide[2]
+
+
+def _range(tree: Tree, expr: Any) -> _Range | None:
+    """What a comparison with a constant leaves."""
+    found = operator(expr)
+    if found not in ("<", "<=", ">", ">=", "=="):
+        return None
+    left, right = expr.call.args
+    limit = whole(right)
+    if limit is None:
+        return None
+    least = {">": limit + 1, ">=": limit, "==": limit}.get(found, -_ENDLESS)
+    most = {"<": limit - 1, "<=": limit, "==": limit}.get(found, _ENDLESS)
+    return text(tree, left), least, most
