@@ -460,7 +460,14 @@ _SNAPSHOTS: dict[Point, type[Snapshot]] = {
     "reroute": RerouteSnapshot,
     "compensate": CompensateSnapshot,
     "exception": ExceptionSnapshot,
+    "return": ReturnSnapshot,
 }
+_POINTS: dict[type[Snapshot], Point] = {model: point for point, model in _SNAPSHOTS.items()}
+
+
+def point_of(snapshot: Snapshot) -> Point:
+    """The decision point that a snapshot belongs to."""
+    return _POINTS[type(snapshot)]
 
 
 def snapshot_type(point: Point) -> type[Snapshot]:

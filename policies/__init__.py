@@ -4,12 +4,11 @@ Deciding is pure. Only ``library`` reads files, and only while loading.
 """
 
 from policies.compiled import Policy
-from policies.decide import decide, snapshot_hash
+from policies.decide import DIFFERS, decide, repeats, snapshot_hash
 from policies.examination import Examination, examine
 from policies.explain import explain
 from policies.library import (
     DEFAULT_POINTS,
-    DIFFERS,
     TEMPLATES,
     Library,
     Trial,
@@ -35,6 +34,7 @@ __all__ = [
     "misnamed",
     "read_policy",
     "read_text",
+    "repeats",
     "sample",
     "snapshot_hash",
 ]

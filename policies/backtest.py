@@ -21,9 +21,10 @@ from domain.decision import (
     RouteSnapshot,
     RuleHit,
     Snapshot,
+    point_of,
 )
 from policies.compiled import Policy, in_place
-from policies.decide import decide, point_of
+from policies.decide import decide
 
 __all__ = [
     "ANOTHER_REASON",

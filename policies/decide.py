@@ -20,9 +20,7 @@ from domain.decision import (
     ExceptionSnapshot,
     HoldDemand,
     HoldOutcome,
-    HoldSnapshot,
     Outcome,
-    Point,
     RerouteOutcome,
     RerouteSnapshot,
     ReturnOutcome,
@@ -30,6 +28,7 @@ from domain.decision import (
     RouteSnapshot,
     RuleHit,
     Snapshot,
+    point_of,
 )
 from policies import facts
 from policies.compiled import CompiledAnswer, Policy
@@ -41,11 +40,7 @@ from policies.routing import Routing
 # What a decision may look at; more is not an order, a network or a list of services.
 MAX_LINES, MAX_NODES, MAX_SERVICES = 500, 200, 200
 _UNDECIDED_HOURS = 24
-
-
-def point_of(snapshot: Snapshot) -> Point:
-    """The decision point that a snapshot belongs to."""
-    return _POINT_OF[type(snapshot)]
+DIFFERS = "the compiled policy decided otherwise: report it, this decision is the engine's"
 
 
 def decide(
@@ -81,6 +76,29 @@ def decide(
         hits=tuple(dict.fromkeys(hits)),
         errors=tuple(error for run in runs for error in run.errors),
     )
+
+
+def repeats(decision: Decision, policies: Sequence[Policy], snapshot: Snapshot) -> str:
+    """Whether a recorded decision comes out the same again, from its record alone.
+
+    Args:
+        policies: the documents that it names, in their order.
+
+    Returns:
+        ``same``; ``older engine``, where it is shown as it was and never recomputed; ``other
+        documents`` or ``other facts``, where the record was tampered with; or ``differs``.
+    """
+    if decision.engine != ENGINE:
+        return "older engine"
+    if policies_hash(policies) != decision.policy_hash:
+        return "other documents"
+    if snapshot_hash(snapshot) != decision.snapshot_hash:
+        return "other facts"
+    overruled = DIFFERS in decision.errors
+    again = decide(policies, snapshot, by_engine=overruled)
+    errors = (*again.errors, DIFFERS) if overruled else again.errors
+    again = again.model_copy(update={"bucket": decision.bucket, "errors": errors})
+    return "same" if again == decision else "differs"
 
 
 def snapshot_hash(snapshot: Snapshot) -> str:
@@ -230,15 +248,6 @@ def _return(answer: _Answer) -> ReturnOutcome:
     return ReturnOutcome(action=action, owner=owner, because=answer.because)
 
 
-_POINT_OF: dict[type, Point] = {
-    HoldSnapshot: "hold",
-    RouteSnapshot: "route",
-    ApproveSnapshot: "approve",
-    RerouteSnapshot: "reroute",
-    CompensateSnapshot: "compensate",
-    ExceptionSnapshot: "exception",
-    ReturnSnapshot: "return",
-}
 # Where the snapshot's own facts are found, and the outcome that an answer becomes.
 _ANSWERS: dict[type, tuple[str, facts.Catalogue, Callable[[_Answer], Outcome]]] = {
     ApproveSnapshot: ("plan", facts.PROPOSAL, _approval),

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import get_args
 
 from domain.base import InvalidInput, Problem
-from domain.decision import Decision, OrderFacts, Point, Snapshot
+from domain.decision import Decision, OrderFacts, Point, Snapshot, point_of
 from policies.buckets import PER_PERCENT, By, bucket, bucket_key
 from policies.checker import check
 from policies.compiled import Policy, in_place
-from policies.decide import decide, point_of
+from policies.decide import DIFFERS, decide
 from policies.language import parse
 from policies.source import MAX_CHARACTERS
 from policies.trials import run_trials
 
 TEMPLATES = Path(__file__).parent / "templates"
 ENGINE_EVERY = 256  # decisions
-DIFFERS = "the compiled policy decided otherwise: report it, this decision is the engine's"
 
 # Everyday behaviour; a network names others per point. Specific before general: at points
 # with one answer the first rule decides, and the last document's default holds otherwise.

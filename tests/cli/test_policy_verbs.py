@@ -19,9 +19,8 @@ from cli.app import app
 from cli.generated import generated
 from cli.importing import import_catalog, import_inventory, import_orders
 from cli.session import Session
-from domain.decision import Snapshot
+from domain.decision import Snapshot, point_of
 from policies import TEMPLATES, Library, decide, sample
-from policies.decide import point_of
 from store import decisions
 from store import tables as t
 from store.personal import Vault

@@ -11,10 +11,9 @@ import pytest
 
 from domain.base import InvalidInput
 from domain.decision import ApproveOutcome, Point
-from policies import DEFAULT_POINTS, Library, checker, load_policy, sample, translate
+from policies import DEFAULT_POINTS, DIFFERS, Library, checker, load_policy, sample, translate
 from policies.expressions import EvaluationFailed, Expression, Kind, Language, WrongExpression
 from policies.facts import LINE_FIELDS
-from policies.library import DIFFERS
 from tests.policies.policy_documents import GOOD, WHEN, load_policy_untested
 
 VARIABLES: dict[str, Kind] = {

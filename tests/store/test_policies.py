@@ -14,9 +14,9 @@ from activities.governance import Governance, Refused
 from activities.policies import PoliciesInForce, install
 from activities.settings import ROOT, expand
 from domain.base import InvalidInput
-from domain.decision import RouteOutcome, RouteSnapshot
+from domain.decision import snapshot_type
 from domain.network import Network, parse_network
-from policies import TEMPLATES, Library, decide, sample
+from policies import TEMPLATES, Library, decide, repeats, sample
 from store import events
 from store import policies as catalogue
 from store import tables as t
@@ -222,18 +222,33 @@ def test_a_rollout_that_the_network_does_not_name_is_refused(desk: Desk) -> None
 def test_a_decision_can_be_made_again_from_its_record_alone(desk: Desk) -> None:
     """Record → JSON → decide → the same decision, by the documents that it names."""
     in_force = PoliciesInForce(desk.network.policies)
+    for point in ("hold", "route", "approve", "reroute", "compensate", "exception", "return"):
+        with desk.db.read() as connection:
+            made = in_force.library(connection).decide(sample(point))
+            record = (made.model_dump_json(), sample(point).model_dump_json())
+            again = type(made).model_validate_json(record[0])
+            documents = [in_force.version(connection, label) for label in again.policies]
+        snapshot = snapshot_type(point).model_validate_json(record[1])
+        assert repeats(again, documents, snapshot) == "same"
+        assert decide(documents, snapshot).model_dump_json() == record[0]
+
+
+def test_a_record_that_is_not_what_it_says_is_told_and_an_older_one_left_alone(desk: Desk) -> None:
+    in_force = PoliciesInForce(desk.network.policies)
+    snapshot = sample("route")
     with desk.db.read() as connection:
-        snapshot = sample("route")
         made = in_force.library(connection).decide(snapshot)
-        record = (made.model_dump_json(), snapshot.model_dump_json())
-    again = type(made).model_validate_json(record[0])
-    with desk.db.read() as connection:
-        documents = [in_force.version(connection, label) for label in again.policies]
-    repeated = decide(documents, RouteSnapshot.model_validate_json(record[1]))
-    assert isinstance(repeated.outcome, RouteOutcome)
-    assert repeated == again == made
-    assert repeated.snapshot_hash == made.snapshot_hash
-    assert repeated.model_dump_json() == record[0]
+        documents = [in_force.version(connection, label) for label in made.policies]
+        others = [in_force.version(connection, "hold_default@1")]
+
+    def said(**changes: Any) -> str:
+        return repeats(made.model_copy(update=changes), documents, snapshot)
+
+    assert said() == "same"
+    assert said(engine="cel-expr-python/0.1.3 meshline/1") == "older engine"
+    assert said(snapshot_hash="0" * 64) == "other facts"
+    assert said(hits=()) == "differs"
+    assert repeats(made, others, snapshot) == "other documents"
 
 
 HARM: dict[str, Any] = {
