@@ -50,14 +50,14 @@ def list_policies(
     if as_json:
         print_json([{**facts_of(r), "percent": _share(shares.get(r.id))} for r in rows])
         return
-    shown = table(
-        f"{len(rows)} versions", "point", "version", "state", "share", "author", "since", "hash"
-    )
+    shown = table(f"{len(rows)} versions", "point", "version", "state", "share", "author", "since")
+    for column in shown.columns:
+        column.no_wrap = True
     for r in rows:
         style = STYLE.get(r.state, "dim")
         shown.add_row(
             r.point, r.id, f"[{style}]{r.state}[/]", _share(shares.get(r.id)), r.author,
-            f"{r.updated_at:%a %d %b %H:%M}", r.hash[:12],
+            f"{r.updated_at:%d %b %H:%M}",
         )  # fmt: skip
     console.print(shown)
     if not rows:
@@ -112,10 +112,13 @@ def submit(
     """
     with bad_input():
         text = _text(file)
-        version = deed(session(), user, lambda g: g.submit(text, file.name, comment, draft=draft))
-    what = "published as a draft" if draft else "waits for its review"
+        s = session()
+        version = deed(s, user, lambda g: g.submit(text, file.name, comment, draft=draft))
+        state = known(s, version).state
+    said = {"draft": "is published as a draft", "in_review": "waits for its review"}
+    what = said.get(state, f"was published before, and is {state}")
     console.print(f"[green]✓[/] {version} {what}", highlight=False)
-    if not draft:
+    if state == "in_review":
         console.print(f"  another person: meshline policy review {version}", highlight=False)
 
 

@@ -56,8 +56,9 @@ def _examined(file: Path, tests_only: bool) -> Examination:
         found = examine(read_text(file), str(file), tests_only=tests_only)
     except InvalidInput as refused:
         return Examination(refused.problems)
-    wrong = misnamed(found.policy, str(file)) if found.policy else []
-    return replace(found, problems=(*found.problems, *wrong))
+    # the policy folder needs the document's own name; whoever submits a file may call it anything
+    told = [str(wrong) for wrong in (misnamed(found.policy, str(file)) if found.policy else [])]
+    return replace(found, warnings=(*found.warnings, *told))
 
 
 def _show(file: Path, found: Examination, tests_only: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 from cli.options import AsJson, Comment, User
 from cli.policy import Name, Reference, deed, known
 from cli.session import bad_input, console, print_json, session, table
-from policies.guards import Guards
+from policies.guards import Guards, figures
 from policies.rollout import Progress
 from store import policies as catalogue
 
@@ -105,12 +105,13 @@ def _facts(row: Any) -> dict[str, Any]:
 
 
 def _guards(guards: Guards) -> Any:
-    shown = table("", "guard", "on", "new", "stable", "orders")
-    for family, comparisons in (("same facts", guards.paired), ("what became", guards.realised)):
-        for metric, found in comparisons.items():
-            if found.canary.count:
-                shown.add_row(
-                    metric, family, f"{found.canary.mean:.2%}", f"{found.stable.mean:.2%}",
-                    str(found.canary.count),
-                )  # fmt: skip
+    """What each guard has seen; it speaks where its evidence reaches its limit."""
+    shown = table("", "guard", "compared on", "new", "stable", "orders", "evidence", "limit")
+    on = {"paired": "the same facts", "realised": "what became"}
+    for found in figures(guards):
+        if found.orders:
+            shown.add_row(
+                found.metric, on[found.family], f"{found.canary:.2%}", f"{found.stable:.2%}",
+                str(found.orders), f"{min(found.e_value, 1e6):,.1f}", f"{found.limit:,.0f}",
+            )  # fmt: skip
     return shown

@@ -39,7 +39,7 @@ from domain.base import Frozen
 
 __all__ = [
     "Breach", "Comparison", "Guards", "Measures", "Observation", "Paired", "Realised",
-    "Tolerances", "breaches", "leaning", "observe", "observe_all", "started",
+    "Tolerances", "breaches", "figures", "leaning", "observe", "observe_all", "started",
 ]  # fmt: skip
 
 Metric = Literal["cost", "late", "asked", "failed"]
@@ -215,6 +215,11 @@ def leaning(guards: Guards, at_least: float) -> tuple[Breach, ...]:
         for metric, comparison in _family(guards, family).items()
     }
     return tuple(b for b in _figures(guards) if now[b.family, b.metric] >= at_least)
+
+
+def figures(guards: Guards) -> tuple[Breach, ...]:
+    """Every guard as it stands, for a person who looks."""
+    return tuple(_figures(guards))
 
 
 def _family(guards: Guards, family: Family) -> dict[Metric, Comparison]:

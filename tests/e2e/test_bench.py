@@ -46,3 +46,14 @@ def test_the_backtest_bench_counts_every_process() -> None:
     found = json.loads(done.stdout)
     assert found["decisions_per_s"] >= found["per_process"] > 0
     assert found["bytes_per_record"] > 1_000
+
+
+def test_a_rollback_counts_for_the_next_decision() -> None:
+    command = [sys.executable, "-m", "bench.rollback", "--runs", "3", "--json"]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    found = json.loads(done.stdout)
+    assert found["runs"] == 3
+    assert 0 < found["p50_s"] <= found["p99_s"]
