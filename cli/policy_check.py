@@ -57,8 +57,8 @@ def _examined(file: Path, tests_only: bool) -> Examination:
     except InvalidInput as refused:
         return Examination(refused.problems)
     # the policy folder needs the document's own name; whoever submits a file may call it anything
-    told = [str(wrong) for wrong in (misnamed(found.policy, str(file)) if found.policy else [])]
-    return replace(found, warnings=(*found.warnings, *told))
+    told = misnamed(found.policy, str(file)) if found.policy else []
+    return replace(found, remarks=tuple(map(str, told)))
 
 
 def _show(file: Path, found: Examination, tests_only: bool) -> None:

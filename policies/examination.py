@@ -28,11 +28,13 @@ class Examination:
     tests: tuple[Tried, ...] = ()
     rules: tuple[RuleCoverage, ...] = ()
     thresholds: tuple[Boundary, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> list[str]:
-        """Thresholds that no test pins down; they are no reason to refuse the document."""
-        return [f"{b.rule}: {b.shown}: {b.warning}" for b in self.thresholds if b.warning]
+        """Remarks, and thresholds that no test pins down: no reason to refuse the document."""
+        loose = (f"{b.rule}: {b.shown}: {b.warning}" for b in self.thresholds if b.warning)
+        return [*self.remarks, *loose]
 
 
 def examine(text: str, name: str, *, tests_only: bool = False) -> Examination:
