@@ -121,6 +121,8 @@ async def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT."""
     context = settings.context()
     preload()
+    with context.db.read() as connection:  # a document that cannot be loaded stops us here
+        context.policies.library(connection)
     client = await Client.connect(
         settings.temporal, namespace=settings.namespace, plugins=[meshline_plugin()]
     )

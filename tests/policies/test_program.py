@@ -11,9 +11,11 @@ import pytest
 
 from domain.decision import RouteOutcome
 from policies import Policy, decide, sample
+from policies.candidates import Market
 from policies.evaluator import Run
 from policies.routing import Routing
 from policies.translate import Fault
+from sourcing import Pricer
 from tests.policies.policy_documents import load_policy_untested
 
 HEAD = """
@@ -187,3 +189,31 @@ def test_the_hash_is_of_the_facts_and_not_of_their_order() -> None:
 
     assert asked(kind="dc", ground_on_time=True) == asked(ground_on_time=True, kind="dc")
     assert asked(kind="dc", ground_on_time=True) != asked(kind="dc", ground_on_time=False)
+
+
+def test_a_fact_that_is_missing_or_of_another_type_is_refused_and_never_a_default() -> None:
+    """So compiled rules need no meaning for it: the engine is never asked about it either."""
+    policy = load(
+        "  - {id: s, hit: collect, on_error: reject, rules: [{id: r, scope: quote, then: reject, "
+        "when: 'quote.zone > 4 && node.ground_on_time && node.kind == params.kind && "
+        "service.express && order.units > 1 && order.lines.exists(l, l.hazmat) && "
+        "quote.late_days > 0', because: far}]}\n"
+    )
+    rules, snapshot = policy.rules, situation(Random(5))
+    assert rules is not None
+    good = Market(snapshot, Pricer(snapshot)).facts(rules.program.reads)
+    assert rules.ask(good).standings
+    harmed = 0
+    for space, number in (("order", None), ("nodes", 0), ("services", 0), ("quotes", 0)):
+        part = good[space] if number is None else good[space][number]
+        for leaf in [*part]:
+            kept = part.pop(leaf)
+            for wrong in ({}, {leaf: None}, {leaf: 1.5}, {leaf: [kept]}):
+                part.update(wrong)
+                with pytest.raises(msgspec.ValidationError):
+                    rules.ask(good)
+                part.pop(leaf, None)
+                harmed += 1
+            part[leaf] = kept
+    assert harmed >= 16
+    assert rules.ask(good).standings
