@@ -71,6 +71,7 @@ class Program:
     Attributes:
         rules: candidates' rules in the document's order; an index means one of these.
         reads: facts that have to be given, by object.
+        told: by rule, the numbers that its text shows, as (object, fact).
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Program:
         self.reads = _reads(self.rules, parts)
         fields = {f for each in parts for part in each for f in part.line_fields}
         self.sheet = _sheet_type(self.reads, kinds, {f: line_fields[f] for f in sorted(fields)})
+        self.told = _told(self.rules, kinds)
         self._asks = _functions(parts)
 
     def bind(self, params: Mapping[str, Value]) -> Rules:
@@ -207,6 +209,17 @@ def _reads(
             names |= set(rule.answer.amount.kinds)
     pairs = sorted(tuple(name.split(".", 1)) for name in names)
     return {space: tuple(leaf for s, leaf in pairs if s == space) for space in _SPACES}
+
+
+def _told(
+    rules: Sequence[CompiledRule], kinds: Mapping[str, Kind]
+) -> dict[int, tuple[tuple[str, str], ...]]:
+    told: dict[int, tuple[tuple[str, str], ...]] = {}
+    for i, rule in enumerate(rules):
+        numbers = [n for n in rule.answer.because.parts[1::2] if kinds.get(n) == "int"]
+        if numbers:
+            told[i] = tuple((space, leaf) for space, _, leaf in (n.partition(".") for n in numbers))
+    return told
 
 
 def _sheet_type(

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 from domain.decision import Plan, RouteSnapshot
 from domain.units import MG_PER_LB
-from sourcing.plans import build_plan
-from sourcing.pricing import Lane, Load, Pricer
+from sourcing.lanes import Lane
+from sourcing.plans import Builder, Draft
+from sourcing.pricing import Load, Pricer
 from sourcing.splits import Split, ways_to_give
 from sourcing.verdicts import Verdicts
 
@@ -31,6 +32,7 @@ STEPS_PER_SET = 30_000
 # (node index, service index, load key): integers only, so that plans compare by ID order.
 _Choice = tuple[tuple[int, int, int], ...]
 _Ranked = tuple[int, int, _Choice]
+_Lanes = tuple[tuple[Lane, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,15 @@ class Found:
     """What a search found, best first. ``exact`` is False when a step limit cut it short."""
 
     plans: tuple[Plan, ...]
+    exact: bool
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The same before plans are built of it."""
+
+    drafts: tuple[Draft, ...]
     exact: bool
     steps: int
 
@@ -57,29 +68,66 @@ def search(
     Args:
         pricer: prices of this snapshot, where the caller has them already.
     """
-    run = _Search(pricer or Pricer(snapshot), verdicts, k)
-    limit = snapshot.order.max_parcels if verdicts.max_parcels is None else verdicts.max_parcels
-    if run.pricer.lines and k > 0:
-        run.enumerate(limit)
-    plans = tuple(
-        build_plan(run.pricer, verdicts, [(n, s, run.load(key)) for n, s, key in choice])
-        for _, _, choice in run.best
+    ranking = ranked(snapshot, verdicts, k, pricer or Pricer(snapshot))
+    hits = verdicts.hits
+    plans = (
+        draft.plan(dict.fromkeys(hit for pair in draft.pairs for hit in hits.get(pair, ())))
+        for draft in ranking.drafts
     )
-    return Found(plans, run.exact, run.steps)
+    return Found(tuple(plans), ranking.exact, ranking.steps)
+
+
+def ranked(snapshot: RouteSnapshot, verdicts: Verdicts, k: int, pricer: Pricer) -> Ranking:
+    """Like ``search``, without building the plans.
+
+    Searches over the same prices that are asked for the same find the same, and two versions of
+    a policy mostly ask for the same: what was found is kept with the prices.
+    """
+    limit = snapshot.order.max_parcels if verdicts.max_parcels is None else verdicts.max_parcels
+    lanes = _usable_lanes(pricer, verdicts)
+    priced = tuple([(lane.node, lane.service, fixed) for lane, fixed in lanes])
+    asked = (priced, verdicts.excluded, limit, k)
+    run = pricer.searched.get(asked)
+    if run is None:
+        run = pricer.searched[asked] = _Search(pricer, lanes, verdicts.excluded, k)
+        if pricer.lines and k > 0:
+            run.enumerate(limit)
+    builder = Builder(pricer, verdicts)
+    drafts = tuple(
+        Draft(builder, cost, tuple([(n, s, run.load(key)) for n, s, key in choice]))
+        for cost, _, choice in run.best
+    )
+    return Ranking(drafts, run.exact, run.steps)
+
+
+def _usable_lanes(pricer: Pricer, verdicts: Verdicts) -> _Lanes:
+    """Kept lanes, each with what it costs whatever the load."""
+    kept, adjustments = verdicts.kept, verdicts.adjustment_minor
+    services, a_day = pricer.services, verdicts.lateness_minor_per_day
+    usable: list[tuple[Lane, int]] = []
+    for node, lanes in zip(pricer.nodes, pricer.leaving, strict=True):
+        for lane in lanes:
+            pair = (node.id, services[lane.service].id)
+            if kept is None or pair in kept:
+                usable.append((lane, adjustments.get(pair, 0) + a_day * lane.days_late))
+    return tuple(usable)
 
 
 class _Search:
     """One enumeration. ``best`` is kept sorted and never longer than k."""
 
-    def __init__(self, pricer: Pricer, verdicts: Verdicts, k: int) -> None:
+    def __init__(
+        self, pricer: Pricer, lanes: _Lanes, excluded: frozenset[tuple[str, str]], k: int
+    ) -> None:
         self.pricer = pricer
-        self.verdicts = verdicts
         self.k = k
         self.best: list[_Ranked] = []
         self.steps = 0
         self.exact = True
+        self._excluded = excluded
         self._bound: int | None = None
-        self._options: dict[int, dict[int, tuple[tuple[int, int], ...]]] = {}
+        self._options: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
+        self._loads: dict[int, Load] = {}
         lines = pricer.lines
         self._demand: dict[str, int] = {}
         for line in lines:
@@ -89,27 +137,16 @@ class _Search:
         self._radix = [1]
         for line in lines:
             self._radix.append(self._radix[-1] * (line.quantity + 1))
-        self._lanes = self._usable_lanes()
+        self._lanes: dict[int, list[tuple[Lane, int]]] = {}
+        for usable in lanes:
+            self._lanes.setdefault(usable[0].node, []).append(usable)
         self._stock = self._usable_stock()
         self._weight = self._weight_cost()
         self._least = {n: self._least_cost(n) for n in self._lanes if any(self._stock[n])}
 
-    def _usable_lanes(self) -> dict[int, list[tuple[Lane, int]]]:
-        """Kept lanes by node, each with what it costs whatever the load."""
-        pricer, verdicts = self.pricer, self.verdicts
-        usable: dict[int, list[tuple[Lane, int]]] = {}
-        for (n, s), lane in pricer.lanes.items():
-            pair = (pricer.nodes[n].id, pricer.services[s].id)
-            if verdicts.kept is not None and pair not in verdicts.kept:
-                continue
-            fixed = verdicts.adjustment_minor.get(pair, 0)
-            fixed += verdicts.lateness_minor_per_day * lane.days_late
-            usable.setdefault(n, []).append((lane, fixed))
-        return usable
-
     def _usable_stock(self) -> dict[int, list[int]]:
         """Units of each line that each usable node may give."""
-        pricer, excluded = self.pricer, self.verdicts.excluded
+        pricer, excluded = self.pricer, self._excluded
         return {
             n: [
                 0
@@ -249,18 +286,19 @@ class _Search:
 
     def _priced(self, n: int, key: int) -> tuple[tuple[int, int], ...]:
         """(cost, service) of a load at a node, cheapest first."""
-        at_node = self._options.setdefault(n, {})
-        known = at_node.get(key)
+        known = self._options.get((n, key))
         if known is None:
             load = self.load(key)
             self.steps += 5 * len(load)
-            handling = self.pricer.handling(n, load)
-            options = []
-            for lane, fixed in self._lanes[n]:
-                shipping = self.pricer.shipping(lane, load)
-                if shipping is not None:
-                    options.append((fixed + handling + shipping, lane.service))
-            known = at_node[key] = tuple(sorted(options))
+            prices = self.pricer.asked(n, load)
+            options: list[tuple[int, int]] = []
+            if prices is not None:
+                handling = self.pricer.handling(n, load)
+                options = [
+                    (fixed + handling + prices[lane.at], lane.service)
+                    for lane, fixed in self._lanes[n]
+                ]
+            known = self._options[n, key] = tuple(sorted(options))
         return known
 
     def _keep(self, nodes: tuple[int, ...], keys: list[int]) -> None:
@@ -297,9 +335,12 @@ class _Search:
 
     def load(self, key: int) -> Load:
         """Units by line of a load key."""
-        load = []
-        for i, line in enumerate(self.pricer.lines):
-            key, units = divmod(key, line.quantity + 1)
-            if units:
-                load.append((i, units))
-        return tuple(load)
+        known = self._loads.get(key)
+        if known is None:
+            load, left = [], key
+            for i, line in enumerate(self.pricer.lines):
+                left, units = divmod(left, line.quantity + 1)
+                if units:
+                    load.append((i, units))
+            known = self._loads[key] = tuple(load)
+        return known
