@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from time import perf_counter
+from typing import Any
 
+import msgspec
 import orjson
 from pydantic import TypeAdapter
 
@@ -26,6 +28,8 @@ from domain.decision import (
     CompensateSnapshot,
     ExceptionSnapshot,
     HoldSnapshot,
+    NodeFacts,
+    OrderFacts,
     RateCard,
     RerouteSnapshot,
     RouteSnapshot,
@@ -40,10 +44,15 @@ _KINDS: dict[str, type[Snapshot]] = {
     "hold": HoldSnapshot, "route": RouteSnapshot, "approve": ApproveSnapshot,
     "reroute": RerouteSnapshot, "compensate": CompensateSnapshot, "exception": ExceptionSnapshot,
 }  # fmt: skip
-_SHARED: dict[str, TypeAdapter[tuple[RateCard | ServiceFacts, ...]]] = {
+_SHARED: dict[str, TypeAdapter[Any]] = {
     "rate_cards": TypeAdapter(tuple[RateCard, ...]),
     "services": TypeAdapter(tuple[ServiceFacts, ...]),
 }
+_LARGE: dict[str, TypeAdapter[Any]] = {
+    "order": TypeAdapter(OrderFacts),
+    "nodes": TypeAdapter(tuple[NodeFacts, ...]),
+}
+_PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass
@@ -153,21 +162,31 @@ def _decide(chunk: list[str]) -> _Done:
     for text in chunk:
         try:
             replayed.append(replay(_snapshot(text), *_sides))
-        except ValueError as error:  # recorded by an older version, or larger than can be decided
+        except (
+            ValueError,
+            msgspec.MsgspecError,
+        ) as error:  # recorded by an older version, or larger than can be decided
             refused.append(str(error).splitlines()[0])
     return _Done(replayed, refused, perf_counter() - began)
 
 
 def _snapshot(text: str) -> Snapshot:
     """A recorded snapshot. Rate cards and services, most of its text, are the same in nearly
-    all of them: they are validated once, and what is priced by them is remembered."""
-    body = orjson.loads(text)
-    for part in _SHARED:
-        if part in body:
-            body[part] = _validated(part, orjson.dumps(body[part]))
+    all of them: their text is looked up and not read, and what is priced by them remembered."""
+    parts = _PARTS.decode(text)
+    body = {
+        name: (_shared if name in _SHARED else _validated)(name, bytes(part))
+        for name, part in parts.items()
+    }
     return _kind.model_validate(body)
 
 
 @lru_cache(maxsize=1_000)
-def _validated(part: str, text: bytes) -> tuple[RateCard | ServiceFacts, ...]:
-    return _SHARED[part].validate_json(text)
+def _shared(name: str, part: bytes) -> Any:
+    return _SHARED[name].validate_json(part)
+
+
+def _validated(name: str, part: bytes) -> Any:
+    """Large parts straight from their text; what is wrong with the others the model says."""
+    field = _LARGE.get(name)
+    return orjson.loads(part) if field is None else field.validate_json(part)

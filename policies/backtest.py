@@ -235,10 +235,9 @@ def _sayings(side: Side) -> set[tuple[str, ...]]:
     hits = list(side.judged.hits) if side.judged else []
     said: set[tuple[str, ...]] = set()
     if side.routing:
-        hits += side.routing.hits
-        outcome = side.routing.outcome()
-        hits += [hit for plan in outcome.plans[:1] for hit in plan.hits]
-        for c in outcome.candidates:
+        candidates = side.routing.candidates()
+        hits += side.routing.said(candidates)
+        for c in candidates:
             about = (c.node, c.service, str(c.adjustment_minor))
             said |= {(rule_of(hit), hit.because, *about) for hit in c.hits}
     return said | {(rule_of(hit), hit.because) for hit in hits}

@@ -39,11 +39,6 @@ class Offer(NamedTuple):
     shipping: int = 0
     unfit: str = ""
 
-    @property
-    def pair(self) -> tuple[str, str]:
-        """What the search knows it by."""
-        return self.node, self.service
-
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
@@ -58,7 +53,7 @@ class Market:
 
     Attributes:
         offers: every candidate, by node and service.
-        priced: those that rules are asked about.
+        priced: those that rules are asked about; ``pairs`` what the search knows them by.
     """
 
     def __init__(self, snapshot: RouteSnapshot) -> None:
@@ -75,6 +70,7 @@ class Market:
         self._sheets: list[_Sheet] = []
         self.offers = self._offers()
         self.priced = [offer for offer in self.offers if not offer.unfit]
+        self.pairs = [(offer.node, offer.service) for offer in self.priced]
         self._cheapest = min([offer.cost for offer in self.priced], default=0)
 
     def _node_facts(self) -> list[Facts]:
@@ -97,8 +93,8 @@ class Market:
     def _offers(self) -> list[Offer]:
         pricer = self.pricer
         offers: list[Offer] = []
+        ids = [service.id for service in pricer.services]
         for n, (node, lanes) in enumerate(zip(pricer.nodes, pricer.leaving, strict=True)):
-            ids = [service.id for service in pricer.services]
             prices = pricer.asked(n, pricer.whole)
             if prices is None:
                 unfit = "the order is freight, not parcels"

@@ -25,7 +25,6 @@ from domain.decision import (
     Point,
     RerouteOutcome,
     RerouteSnapshot,
-    RouteOutcome,
     RouteSnapshot,
     RuleHit,
     Snapshot,
@@ -72,9 +71,8 @@ def decide(
     """
     if isinstance(snapshot, RouteSnapshot):
         routing = route(policies, Market(snapshot), seen, by_engine=by_engine)
-        made = Judgement(routing.outcome(), routing.hits, routing.errors)
-        best = made.outcome.plans[:1] if isinstance(made.outcome, RouteOutcome) else ()
-        made.hits.extend(hit for plan in best for hit in plan.hits)
+        outcome = routing.outcome()
+        made = Judgement(outcome, routing.said(outcome.candidates), routing.errors)
     else:
         made = judge(policies, snapshot, seen, by_engine=by_engine)
     return Decision(

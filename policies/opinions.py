@@ -53,18 +53,22 @@ class Opinions:
         """Candidates that nobody rejects, with what is added to each, in minor units."""
         if any(opinion.failed for opinion in self._given):
             return {}
-        kept: dict[tuple[str, str], int] = {}
-        columns = zip(*(opinion.standings for opinion in self._given), strict=True)
-        for offer, standings in zip(self._market.priced, columns, strict=True):
-            if not any(standing.rejected for standing in standings):
-                kept[offer.pair] = sum([standing.adjustment for standing in standings])
+        pairs = self._market.pairs
+        kept = dict.fromkeys(pairs, 0)
+        for opinion in self._given:
+            kept = {
+                pair: kept[pair] + standing.adjustment
+                for pair, standing in zip(pairs, opinion.standings, strict=True)
+                if not standing.rejected and pair in kept
+            }
         return kept
 
     def candidates(self) -> tuple[Candidate, ...]:
         """Every candidate as it is recorded."""
-        priced = {offer.pair: i for i, offer in enumerate(self._market.priced)}
+        at = {pair: i for i, pair in enumerate(self._market.pairs)}
         return tuple(
-            self._candidate(offer, priced.get(offer.pair)) for offer in self._market.offers
+            self._candidate(offer, at.get((offer.node, offer.service)))
+            for offer in self._market.offers
         )
 
     def _candidate(self, offer: Offer, at: int | None) -> Candidate:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from msgspec import ValidationError
 
-from domain.decision import Candidate, Plan, RouteOutcome, RuleHit
+from domain.decision import Candidate, RouteOutcome, RuleHit
 from policies import facts
 from policies.candidates import Market
 from policies.compiled import CompiledStep, Policy
@@ -47,7 +47,6 @@ class Routing:
 
     Attributes:
         choices: after ``decide``, what is left of the best plans, the best first.
-        hits: what was said about the order and its lines.
     """
 
     def __init__(
@@ -55,12 +54,13 @@ class Routing:
         *, by_engine: bool = False,
     ) -> None:  # fmt: skip
         self.runs = [Run(policy, seen, by_engine) for policy in policies]
-        self.hits: list[RuleHit] = []
+        self._hits: list[RuleHit] = []
         self.choices: list[Choice] = []
         self._market = market
         self._snapshot = market.snapshot
         self._opinions = Opinions(market)
         self._failed: list[RuleHit] = []
+        self._spoken: dict[tuple[str, str], tuple[RuleHit, ...]] | None = None
         self._limit: int | None = None
         self._lateness = 0
         self._excluded: set[tuple[str, str]] = set()
@@ -88,11 +88,22 @@ class Routing:
         """What was decided, with every candidate and its words."""
         if not self._market.pricer.lines:
             return RouteOutcome(because="The order has no open lines to ship")
-        candidates = self._opinions.candidates()
-        spoken = {(c.node, c.service): c.hits for c in candidates if c.kept}
-        plans = tuple(self._plan(choice, spoken) for choice in self.choices)
+        candidates = self.candidates()
+        plans = tuple(
+            choice.draft.plan(self._words(choice, candidates), choice.added)
+            for choice in self.choices
+        )
         because = "" if plans else self._why_nothing(candidates)
         return RouteOutcome(plans=plans, candidates=candidates, because=because)
+
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Every candidate with its words."""
+        return self._opinions.candidates()
+
+    def said(self, candidates: Sequence[Candidate]) -> list[RuleHit]:
+        """What was said about the order, its lines and the chosen plan."""
+        best = [hit for choice in self.choices[:1] for hit in self._words(choice, candidates)]
+        return [*self._hits, *best]
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -104,7 +115,7 @@ class Routing:
         if verdict.failed:
             self._failed.append(verdict.failed)
         for said in verdict.said:
-            self.hits.append(said.hit)
+            self._hits.append(said.hit)
             if said.rule.answer.then == "charge_lateness":
                 self._lateness += max(0, said.amount)
             else:
@@ -118,7 +129,7 @@ class Routing:
                 verdict = run.step(step, {"line": self._market.line_subject(line, n)})
                 if verdict.said or verdict.failed:
                     self._excluded.add((line.line_id, node.id))
-                    self.hits += [said.hit for said in verdict.said]
+                    self._hits += [said.hit for said in verdict.said]
 
     def _by_rules(self, run: Run) -> bool:
         """Ask all rules about candidates at once; False where they must be asked one by one."""
@@ -137,10 +148,15 @@ class Routing:
         """Read the numbers that texts show: one that cannot be told fails like its rule."""
         if not program.told:
             return
+        told: dict[int, list[tuple[str, str]]] = {}  # candidates share standings
         for offer, standing in zip(self._market.priced, standings, strict=True):
-            for i in (*standing.rejected, *standing.spoken):
-                for space, leaf in program.told.get(i, ()):
-                    self._market.space(offer, space)[leaf]
+            facts_told = told.get(id(standing))
+            if facts_told is None:
+                rules = (*standing.rejected, *standing.spoken)
+                facts_told = [fact for i in rules for fact in program.told.get(i, ())]
+                told[id(standing)] = facts_told
+            for space, leaf in facts_told:
+                self._market.space(offer, space)[leaf]
 
     def _about_candidates(self, run: Run) -> None:
         """Rule by rule, candidate by candidate: a rule that fails is told and fails closed."""
@@ -227,9 +243,12 @@ class Routing:
                 said += verdict.said
         return tuple(said), False
 
-    def _plan(self, choice: Choice, spoken: dict[tuple[str, str], tuple[RuleHit, ...]]) -> Plan:
-        hits = dict.fromkeys(hit for pair in choice.draft.pairs for hit in spoken[pair])
-        return choice.draft.plan((*hits, *(each.hit for each in choice.said)), choice.added)
+    def _words(self, choice: Choice, candidates: Sequence[Candidate]) -> tuple[RuleHit, ...]:
+        """What a plan carries: rules that spoke about its candidates, then those about itself."""
+        if self._spoken is None:
+            self._spoken = {(c.node, c.service): c.hits for c in candidates if c.kept}
+        hits = dict.fromkeys(hit for pair in choice.draft.pairs for hit in self._spoken[pair])
+        return (*hits, *(each.hit for each in choice.said))
 
     def _why_nothing(self, candidates: Sequence[Candidate]) -> str:
         if self._found:

@@ -25,6 +25,7 @@ class Lane(NamedTuple):
     """One service from one node, for one order.
 
     Attributes:
+        pair: IDs of node and service, what policies know it by.
         at: its place among the node's fares.
         floor: (intercept, slope per pound) of a line that none of its prices is under.
         days_late: days begun after the promise, at the 90th percentile.
@@ -32,6 +33,7 @@ class Lane(NamedTuple):
 
     node: int
     service: int
+    pair: tuple[str, str]
     at: int
     zone: int
     floor: tuple[int, float]

@@ -9,28 +9,61 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import NamedTuple
 
 from domain.decision import CostParts, Plan, RuleHit
 from domain.fulfillment import FulfillmentPlan, Parcel, Quantity
+from sourcing.lanes import Lane
 from sourcing.packing import Box
 from sourcing.pricing import Load, Pricer
 from sourcing.verdicts import Pair, Verdicts
 
-# (node index, service index, load)
-Part = tuple[int, int, Load]
+# (node index, service index, load key) of each node.
+Choice = tuple[tuple[int, int, int], ...]
 
 
 class Leg(NamedTuple):
     """What one node ships in a draft."""
 
-    node: str
-    node_kind: str
-    service: str
-    express: bool
-    load: Load
-    parcels: tuple[Box, ...]
+    pricer: Pricer
+    n: int
+    s: int
+    key: int
+
+    @property
+    def node(self) -> str:
+        """The node's ID."""
+        return self.pricer.nodes[self.n].id
+
+    @property
+    def node_kind(self) -> str:
+        """Whether it is a DC, a third party's or a store."""
+        return self.pricer.nodes[self.n].kind
+
+    @property
+    def service(self) -> str:
+        """The service's ID."""
+        return self.pricer.services[self.s].id
+
+    @property
+    def express(self) -> bool:
+        """Whether the service is express."""
+        return self.pricer.services[self.s].express
+
+    @property
+    def load(self) -> Load:
+        """Units by line."""
+        return self.pricer.load(self.key)
+
+    @property
+    def lane(self) -> Lane:
+        """Where it is priced and when it arrives."""
+        return self.pricer.lanes[self.n, self.s]
+
+    @property
+    def parcels(self) -> tuple[Box, ...]:
+        """Its parcels."""
+        return self.pricer.boxes(self.n, self.load) or ()
 
 
 class Draft:
@@ -40,12 +73,15 @@ class Draft:
         total: what it is ranked by, as ``CostParts.total``.
     """
 
-    def __init__(self, builder: Builder, total: int, parts: tuple[Part, ...]) -> None:
+    __slots__ = ("_builder", "_choice", "_cost", "total")
+
+    def __init__(self, builder: Builder, total: int, choice: Choice) -> None:
         self.total = total
         self._builder = builder
-        self._parts = parts
+        self._choice = choice
+        self._cost: CostParts | None = None
 
-    @cached_property
+    @property
     def id(self) -> str:
         """Short content hash: who ships which units by which service."""
         lines = self._builder.pricer.lines
@@ -56,10 +92,11 @@ class Draft:
         )
         return hashlib.sha256(body.encode()).hexdigest()[:12]
 
-    @cached_property
-    def fulfillments(self) -> tuple[Leg, ...]:
+    @property
+    def fulfillments(self) -> list[Leg]:
         """One leg a node."""
-        return tuple(self._builder.leg(part) for part in self._parts)
+        pricer = self._builder.pricer
+        return [Leg(pricer, n, s, key) for n, s, key in self._choice]
 
     @property
     def words(self) -> str:
@@ -71,10 +108,12 @@ class Draft:
             for leg in self.fulfillments
         )
 
-    @cached_property
+    @property
     def cost(self) -> CostParts:
         """Its cost, part by part."""
-        return self._builder.cost(self._parts)
+        if self._cost is None:
+            self._cost = self._builder.cost(self.fulfillments)
+        return self._cost
 
     @property
     def cash_minor(self) -> int:
@@ -84,13 +123,12 @@ class Draft:
     @property
     def deliver_p90(self) -> datetime:
         """When the last leg arrives."""
-        lanes = self._builder.pricer.lanes
-        return max(lanes[n, s].deliver_p90 for n, s, _ in self._parts)
+        return max(leg.lane.deliver_p90 for leg in self.fulfillments)
 
     @property
-    def pairs(self) -> tuple[Pair, ...]:
+    def pairs(self) -> list[Pair]:
         """The candidates that it uses."""
-        return tuple((leg.node, leg.service) for leg in self.fulfillments)
+        return [leg.lane.pair for leg in self.fulfillments]
 
     def plan(self, hits: Iterable[RuleHit], added: int = 0) -> Plan:
         """Its plan.
@@ -99,7 +137,7 @@ class Draft:
             hits: rules that it carries.
             added: what rules about plans add to its cost, in minor units.
         """
-        built = tuple(self._builder.fulfillment(part) for part in self._parts)
+        built = tuple(self._builder.fulfillment(leg) for leg in self.fulfillments)
         cost = self.cost
         if added:
             cost = cost.model_copy(update={"adjustments": cost.adjustments + added})
@@ -119,42 +157,35 @@ class Builder:
     def __init__(self, pricer: Pricer, verdicts: Verdicts) -> None:
         self.pricer = pricer
         self._verdicts = verdicts
-        self._fulfillments: dict[Part, FulfillmentPlan] = {}
+        self._fulfillments: dict[tuple[int, int, int], FulfillmentPlan] = {}
         self._parcels: dict[tuple[tuple[Box, ...], Load], tuple[Parcel, ...]] = {}
         self._quantities: dict[Load, tuple[Quantity, ...]] = {}
 
-    def leg(self, part: Part) -> Leg:
-        """A part in words."""
-        n, s, load = part
-        node, service = self.pricer.nodes[n], self.pricer.services[s]
-        parcels = self.pricer.boxes(n, load) or ()
-        return Leg(node.id, node.kind, service.id, service.express, load, parcels)
-
-    def cost(self, parts: Sequence[Part]) -> CostParts:
-        """What parts cost together."""
+    def cost(self, legs: Sequence[Leg]) -> CostParts:
+        """What legs cost together."""
         shipping = handling = lateness = adjustments = 0
         pricer, verdicts = self.pricer, self._verdicts
-        for n, s, load in parts:
-            lane = pricer.lanes[n, s]
-            pair = (pricer.nodes[n].id, pricer.services[s].id)
-            shipping += pricer.shipping(lane, load) or 0
-            handling += pricer.handling(n, load)
+        for leg in legs:
+            lane = leg.lane
+            shipping += pricer.shipping(lane, leg.load) or 0
+            handling += pricer.handling(leg.n, leg.load)
             lateness += verdicts.lateness_minor_per_day * lane.days_late
-            adjustments += verdicts.adjustment_minor.get(pair, 0)
+            adjustments += verdicts.adjustment_minor.get(lane.pair, 0)
         return CostParts(
             shipping=shipping, handling=handling, lateness=lateness, adjustments=adjustments
         )
 
-    def fulfillment(self, part: Part) -> FulfillmentPlan:
+    def fulfillment(self, leg: Leg) -> FulfillmentPlan:
         """What one node is to do; ``cost_minor`` is what the carrier asks."""
-        known = self._fulfillments.get(part)
+        at = (leg.n, leg.s, leg.key)
+        known = self._fulfillments.get(at)
         if known is None:
-            known = self._fulfillments[part] = self._fulfillment(*part)
+            known = self._fulfillments[at] = self._fulfillment(leg)
         return known
 
-    def _fulfillment(self, n: int, s: int, load: Load) -> FulfillmentPlan:
-        pricer = self.pricer
-        node, service, lane = pricer.nodes[n], pricer.services[s], pricer.lanes[n, s]
+    def _fulfillment(self, leg: Leg) -> FulfillmentPlan:
+        pricer, load, lane = self.pricer, leg.load, leg.lane
+        node, service = pricer.nodes[leg.n], pricer.services[leg.s]
         quote = pricer.quote(lane, load)
         if quote is None:
             raise AssertionError("only priced loads are ranked")

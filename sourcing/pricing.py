@@ -54,6 +54,7 @@ class Pricer:
         self._snapshot = snapshot
         self._fares: list[Fares] = []
         self._cartons: list[int] = []  # the first node with the same cartons
+        self._loads: dict[int, Load] = {}
         self._boxes: dict[tuple[int, Load], tuple[Box, ...] | None] = {}
         self._pounds: dict[Any, tuple[Pounds, ...] | None] = {}
         of = tariff(
@@ -70,14 +71,27 @@ class Pricer:
         lanes: list[Lane] = []
         dates = arrivals(fares, node.ship_at, node.timezone)
         for at, (fare, (p50, p90)) in enumerate(zip(fares.fares, dates, strict=True)):
-            late = days_late(p90, promise)
-            lane = Lane(n, fare.service, at, fare.zone, fare.floor, p50, p90, late)
+            late = 0 if promise is None or p90 <= promise else days_late(p90, promise)
+            pair = (node.id, self.services[fare.service].id)
+            lane = Lane(n, fare.service, pair, at, fare.zone, fare.floor, p50, p90, late)
             self.lanes[n, fare.service] = lane
             lanes.append(lane)
         for s, reason in fares.refused:
             self.refused[n, s] = reason
         self._fares.append(fares)
         self.leaving.append(tuple(lanes))
+
+    def load(self, key: int) -> Load:
+        """Units by line of a load that is one integer: in a mixed radix, the first line last."""
+        known = self._loads.get(key)
+        if known is None:
+            load, left = [], key
+            for i, line in enumerate(self.lines):
+                left, units = divmod(left, line.quantity + 1)
+                if units:
+                    load.append((i, units))
+            known = self._loads[key] = tuple(load)
+        return known
 
     def boxes(self, node: int, load: Load) -> tuple[Box, ...] | None:
         """Parcels of a load; None when it is freight."""
