@@ -73,13 +73,14 @@ class Draft:
         total: what it is ranked by, as ``CostParts.total``.
     """
 
-    __slots__ = ("_builder", "_choice", "_cost", "total")
+    __slots__ = ("_builder", "_choice", "_cost", "_legs", "total")
 
     def __init__(self, builder: Builder, total: int, choice: Choice) -> None:
         self.total = total
         self._builder = builder
         self._choice = choice
         self._cost: CostParts | None = None
+        self._legs: list[Leg] | None = None
 
     @property
     def id(self) -> str:
@@ -95,8 +96,10 @@ class Draft:
     @property
     def fulfillments(self) -> list[Leg]:
         """One leg a node."""
-        pricer = self._builder.pricer
-        return [Leg(pricer, n, s, key) for n, s, key in self._choice]
+        if self._legs is None:
+            pricer = self._builder.pricer
+            self._legs = [Leg(pricer, n, s, key) for n, s, key in self._choice]
+        return self._legs
 
     @property
     def words(self) -> str:
