@@ -96,7 +96,7 @@ def replay_all(contest: Contest, facts: Snapshots, point: str, processes: int | 
     count = processes or len(os.sched_getaffinity(0))
     chunks = -(-facts.total // CHUNK)
     run, began = Run(processes=min(count, chunks)), perf_counter()
-    done: dict[int, _Done] = {}
+    done: dict[int, Done] = {}
     decided = 0
     with bar() as progress:
         task = progress.add_task(facts.what, total=facts.total, done="")
@@ -118,7 +118,9 @@ def replay_all(contest: Contest, facts: Snapshots, point: str, processes: int | 
 
 
 @dataclass(frozen=True)
-class _Done:
+class Done:
+    """A chunk of facts that were decided again; ``busy`` in seconds."""
+
     replayed: list[Replayed]
     refused: list[str]
     busy: float
@@ -126,19 +128,19 @@ class _Done:
 
 def _answers(
     contest: Contest, chunks: Iterator[list[str]], point: str, processes: int
-) -> Iterator[tuple[int, _Done]]:
+) -> Iterator[tuple[int, Done]]:
     numbered = enumerate(chunks)
     if processes == 1:
-        _start(contest, point)
-        yield from ((number, _decide(chunk)) for number, chunk in numbered)
+        prepare(contest, point)
+        yield from ((number, decide_chunk(chunk)) for number, chunk in numbered)
         return
     with ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), _start, (contest, point)
+        processes, multiprocessing.get_context("spawn"), prepare, (contest, point)
     ) as pool:
-        running: dict[Future[_Done], int] = {}
+        running: dict[Future[Done], int] = {}
         while True:
             for number, chunk in islice(numbered, AHEAD * processes - len(running)):
-                running[pool.submit(_decide, chunk)] = number
+                running[pool.submit(decide_chunk, chunk)] = number
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -149,7 +151,7 @@ _sides: tuple[Points, Points] = ({}, {})
 _kind: type[Snapshot] = RouteSnapshot
 
 
-def _start(contest: Contest, point: str) -> None:
+def prepare(contest: Contest, point: str) -> None:
     """Once a process: load the documents."""
     global _sides, _kind
     _, now, candidate = contest.sides()
@@ -157,7 +159,8 @@ def _start(contest: Contest, point: str) -> None:
     gc.freeze()  # the documents stay; looking through them again and again takes time
 
 
-def _decide(chunk: list[str]) -> _Done:
+def decide_chunk(chunk: list[str]) -> Done:
+    """Decide snapshots under both sides, in a process that is prepared."""
     began, replayed, refused = perf_counter(), [], []
     for text in chunk:
         try:
@@ -167,7 +170,7 @@ def _decide(chunk: list[str]) -> _Done:
             msgspec.MsgspecError,
         ) as error:  # recorded by an older version, or larger than can be decided
             refused.append(str(error).splitlines()[0])
-    return _Done(replayed, refused, perf_counter() - began)
+    return Done(replayed, refused, perf_counter() - began)
 
 
 def _snapshot(text: str) -> Snapshot:
