@@ -1,10 +1,14 @@
-"""Rule evaluations a second in one process, records serialised. `python -m bench.backtest`.
+"""How fast a backtest decides, with and without the search for plans. `python -m bench.backtest`.
 
-The same rules, facts and candidates as bench.decide, as a backtest asks them: facts validated and
-hashed, every rule traced, and each record written as JSON and counted, since keeping records as
-Python objects would make the garbage collector the slowest part. With several processes the
-figure is of all of them; ``per_process`` is what one does. The backtest verb searches plans as
-well and reports its own rate.
+``per_process``: rule evaluations a second in one process, records serialised. The same rules,
+facts and candidates as bench.decide, as a backtest asks them: facts validated and hashed, every
+rule traced, and each record written as JSON and counted, since keeping records as Python objects
+would make the garbage collector the slowest part. ``decisions_per_s`` is of all processes.
+
+``search_per_process``: decisions a second in one process as `meshline policy backtest` makes them,
+plan search included. Generated snapshots over the example network are read from their JSON, priced
+and packed, and routed under two versions with the approval of either plan; what comes out otherwise
+is explained. Each version counts as one decision, as in the verb's own rate.
 """
 
 from __future__ import annotations
@@ -20,11 +24,20 @@ from typing import Any
 
 import msgspec
 
+from activities.settings import ROOT, expand
 from bench.decide import document, facts
+from cli.documents import Contest, Paper
+from cli.generated import generated
+from cli.replaying import decide_chunk, prepare
+from domain.network import Network, parse_network
+from policies import Library
 from worker import settle_memory
 
 ORDERS = 2_000
 ROUNDS = 15
+SNAPSHOTS = 600
+SEARCH_ROUNDS = 5
+CHANGE = ("default: 3000,", "default: 3000, value: 1500,")  # a late day counts half
 
 
 def replay(orders: int, rounds: int, seed: int) -> dict[str, float]:
@@ -43,14 +56,44 @@ def replay(orders: int, rounds: int, seed: int) -> dict[str, float]:
     return {"per_s": median(rates), "bytes_per_record": written / orders}
 
 
-def measure(orders: int, rounds: int, processes: int) -> dict[str, Any]:
-    """All processes at once."""
+def searched(snapshots: int, rounds: int, seed: int) -> float:
+    """Decisions a second of this process with the search, the median of some rounds."""
+    points = Library.default().points
+    papers = {
+        point: tuple(Paper(policy.label, policy.source) for policy in policies)
+        for point, policies in points.items()
+    }
+    (stable,) = points["route"]
+    changed = stable.source.replace(*CHANGE)
+    if changed == stable.source:
+        raise LookupError(f"{stable.label} does not say {CHANGE[0]!r} any more")
+    prepare(Contest(papers, Paper("candidate", changed)), "route")
+    given = [made.model_dump_json() for made in generated(_network(), snapshots, seed)]
+    decide_chunk(given)  # prices and dates that a process meets for the first time
+    settle_memory()
+    rates = []
+    for _ in range(rounds):
+        done = decide_chunk(given)
+        rates.append(2 * len(done.replayed) / done.busy)
+    return median(rates)
+
+
+def _network() -> Network:
+    path = ROOT / "config" / "network.yaml"
+    return parse_network(expand(path.read_text()), path.name)
+
+
+def measure(orders: int, rounds: int, processes: int, snapshots: int) -> dict[str, Any]:
+    """All processes at once, and then again with the search."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         found = list(pool.map(replay, [orders] * processes, [rounds] * processes, range(processes)))
+        again = [snapshots] * processes, [SEARCH_ROUNDS] * processes, range(processes)
+        with_search = list(pool.map(searched, *again))
     rates = [each["per_s"] for each in found]
     return {
         "decisions_per_s": round(sum(rates)),
         "per_process": round(sum(rates) / processes),
+        "search_per_process": round(sum(with_search) / processes),
         "processes": processes,
         "bytes_per_record": round(found[0]["bytes_per_record"]),
     }
@@ -65,8 +108,9 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=ORDERS, help="different ones, a process")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--snapshots", type=int, default=SNAPSHOTS, help="searched, a process")
     arguments = parser.parse_args()
-    found = measure(arguments.orders, arguments.rounds, arguments.processes)
+    found = measure(arguments.orders, arguments.rounds, arguments.processes, arguments.snapshots)
     if arguments.json:
         print(json.dumps(found))
         return

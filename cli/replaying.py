@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from time import perf_counter
+from typing import Any
 
+import msgspec
 import orjson
 from pydantic import TypeAdapter
 
@@ -26,6 +28,8 @@ from domain.decision import (
     CompensateSnapshot,
     ExceptionSnapshot,
     HoldSnapshot,
+    NodeFacts,
+    OrderFacts,
     RateCard,
     RerouteSnapshot,
     RouteSnapshot,
@@ -40,10 +44,15 @@ _KINDS: dict[str, type[Snapshot]] = {
     "hold": HoldSnapshot, "route": RouteSnapshot, "approve": ApproveSnapshot,
     "reroute": RerouteSnapshot, "compensate": CompensateSnapshot, "exception": ExceptionSnapshot,
 }  # fmt: skip
-_SHARED: dict[str, TypeAdapter[tuple[RateCard | ServiceFacts, ...]]] = {
+_SHARED: dict[str, TypeAdapter[Any]] = {
     "rate_cards": TypeAdapter(tuple[RateCard, ...]),
     "services": TypeAdapter(tuple[ServiceFacts, ...]),
 }
+_LARGE: dict[str, TypeAdapter[Any]] = {
+    "order": TypeAdapter(OrderFacts),
+    "nodes": TypeAdapter(tuple[NodeFacts, ...]),
+}
+_PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass
@@ -87,7 +96,7 @@ def replay_all(contest: Contest, facts: Snapshots, point: str, processes: int | 
     count = processes or len(os.sched_getaffinity(0))
     chunks = -(-facts.total // CHUNK)
     run, began = Run(processes=min(count, chunks)), perf_counter()
-    done: dict[int, _Done] = {}
+    done: dict[int, Done] = {}
     decided = 0
     with bar() as progress:
         task = progress.add_task(facts.what, total=facts.total, done="")
@@ -109,7 +118,9 @@ def replay_all(contest: Contest, facts: Snapshots, point: str, processes: int | 
 
 
 @dataclass(frozen=True)
-class _Done:
+class Done:
+    """A chunk of facts that were decided again; ``busy`` in seconds."""
+
     replayed: list[Replayed]
     refused: list[str]
     busy: float
@@ -117,19 +128,19 @@ class _Done:
 
 def _answers(
     contest: Contest, chunks: Iterator[list[str]], point: str, processes: int
-) -> Iterator[tuple[int, _Done]]:
+) -> Iterator[tuple[int, Done]]:
     numbered = enumerate(chunks)
     if processes == 1:
-        _start(contest, point)
-        yield from ((number, _decide(chunk)) for number, chunk in numbered)
+        prepare(contest, point)
+        yield from ((number, decide_chunk(chunk)) for number, chunk in numbered)
         return
     with ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), _start, (contest, point)
+        processes, multiprocessing.get_context("spawn"), prepare, (contest, point)
     ) as pool:
-        running: dict[Future[_Done], int] = {}
+        running: dict[Future[Done], int] = {}
         while True:
             for number, chunk in islice(numbered, AHEAD * processes - len(running)):
-                running[pool.submit(_decide, chunk)] = number
+                running[pool.submit(decide_chunk, chunk)] = number
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -140,7 +151,7 @@ _sides: tuple[Points, Points] = ({}, {})
 _kind: type[Snapshot] = RouteSnapshot
 
 
-def _start(contest: Contest, point: str) -> None:
+def prepare(contest: Contest, point: str) -> None:
     """Once a process: load the documents."""
     global _sides, _kind
     _, now, candidate = contest.sides()
@@ -148,26 +159,37 @@ def _start(contest: Contest, point: str) -> None:
     gc.freeze()  # the documents stay; looking through them again and again takes time
 
 
-def _decide(chunk: list[str]) -> _Done:
+def decide_chunk(chunk: list[str]) -> Done:
+    """Decide snapshots under both sides, in a process that is prepared."""
     began, replayed, refused = perf_counter(), [], []
     for text in chunk:
         try:
             replayed.append(replay(_snapshot(text), *_sides))
-        except ValueError as error:  # recorded by an older version, or larger than can be decided
+        except (
+            ValueError,
+            msgspec.MsgspecError,
+        ) as error:  # recorded by an older version, or larger than can be decided
             refused.append(str(error).splitlines()[0])
-    return _Done(replayed, refused, perf_counter() - began)
+    return Done(replayed, refused, perf_counter() - began)
 
 
 def _snapshot(text: str) -> Snapshot:
     """A recorded snapshot. Rate cards and services, most of its text, are the same in nearly
-    all of them: they are validated once, and what is priced by them is remembered."""
-    body = orjson.loads(text)
-    for part in _SHARED:
-        if part in body:
-            body[part] = _validated(part, orjson.dumps(body[part]))
+    all of them: their text is looked up and not read, and what is priced by them remembered."""
+    parts = _PARTS.decode(text)
+    body = {
+        name: (_shared if name in _SHARED else _validated)(name, bytes(part))
+        for name, part in parts.items()
+    }
     return _kind.model_validate(body)
 
 
 @lru_cache(maxsize=1_000)
-def _validated(part: str, text: bytes) -> tuple[RateCard | ServiceFacts, ...]:
-    return _SHARED[part].validate_json(text)
+def _shared(name: str, part: bytes) -> Any:
+    return _SHARED[name].validate_json(part)
+
+
+def _validated(name: str, part: bytes) -> Any:
+    """Large parts straight from their text; what is wrong with the others the model says."""
+    field = _LARGE.get(name)
+    return orjson.loads(part) if field is None else field.validate_json(part)

@@ -141,6 +141,10 @@ class ServiceFacts(Frozen):
     nodes: tuple[str, ...]
     delivers_saturday: bool = False
 
+    def __hash__(self) -> int:
+        """Equal services have equal IDs and cards; what they ask and promise can be remembered."""
+        return hash((self.id, self.card))
+
 
 class RateCard(Frozen):
     """Effective-dated prices. ``breaks[zone]`` are (up to pounds, price) in rising order.

@@ -7,30 +7,32 @@ comes true is for a rollout's guards to see.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.decision import (
     ApproveOutcome,
     ApproveSnapshot,
-    Decision,
     HoldOutcome,
-    Plan,
-    RouteOutcome,
+    Outcome,
     RouteSnapshot,
     RuleHit,
     Snapshot,
     point_of,
 )
+from policies.candidates import Market
 from policies.compiled import Policy, in_place
-from policies.decide import decide
+from policies.decide import Judgement, judge, route
+from policies.routing import Routing
+from sourcing import Draft
 
 __all__ = [
     "ANOTHER_REASON",
     "Measured",
     "Points",
     "Replayed",
+    "Side",
     "exchanged",
     "measured",
     "replay",
@@ -102,45 +104,85 @@ def replay(snapshot: Snapshot, now: Points, candidate: Points) -> Replayed:
     Raises:
         InvalidInput: it is larger than a decision may look at.
     """
-    before, after = measured(snapshot, now), measured(snapshot, candidate)
+    measure = _measuring(snapshot)
+    before, after = measure(now), measure(candidate)
     rules: tuple[str, ...] = ()
-    if before[0].choice != after[0].choice:
-        rules = tuple(sorted(_rules(before[1], after[1]))) or (ANOTHER_REASON,)
-    return Replayed(snapshot.order.id, before[0], after[0], rules)
+    if before.measured.choice != after.measured.choice:
+        rules = tuple(sorted(_rules(before, after))) or (ANOTHER_REASON,)
+    return Replayed(snapshot.order.id, before.measured, after.measured, rules)
 
 
-def measured(snapshot: Snapshot, points: Points) -> tuple[Measured, tuple[Decision, ...]]:
-    """Decide a snapshot, and the approval of its plan. Returns the figures and the decisions.
+def measured(snapshot: Snapshot, points: Points) -> tuple[Measured, Side]:
+    """Decide a snapshot, and the approval of its plan. Returns the figures and what they are of.
 
     Raises:
         InvalidInput: it is larger than a decision may look at.
     """
-    decision = decide(points[point_of(snapshot)], snapshot)
-    outcome = decision.outcome
-    failed = bool(decision.errors)
-    if isinstance(outcome, RouteOutcome) and isinstance(snapshot, RouteSnapshot):
-        if not outcome.plans:
+    side = _measuring(snapshot)(points)
+    return side.measured, side
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one version decides. Its words are only made where the decision changed.
+
+    Attributes:
+        judged: what was said; at route, of the plan's approval, None where there is no plan.
+    """
+
+    measured: Measured
+    judged: Judgement | None
+    routing: Routing | None = None
+
+
+def _measuring(snapshot: Snapshot) -> Callable[[Points], Side]:
+    """Decides a snapshot under any version; what they share is worked out once."""
+    if isinstance(snapshot, RouteSnapshot):
+        return _Routes(snapshot)
+
+    def measure(points: Points) -> Side:
+        made = judge(points[point_of(snapshot)], snapshot)
+        asked = isinstance(made.outcome, ApproveOutcome) and made.outcome.owner is not None
+        return Side(Measured(_words(made.outcome), failed=bool(made.errors), asked=asked), made)
+
+    return measure
+
+
+class _Routes:
+    """Routes one snapshot: versions meet the same market, and ask approval of the same plans."""
+
+    def __init__(self, snapshot: RouteSnapshot) -> None:
+        self._snapshot = snapshot
+        self._market = Market(snapshot)
+        self._approvals: list[tuple[Sequence[Policy], ApproveSnapshot, Judgement]] = []
+
+    def __call__(self, points: Points) -> Side:
+        snapshot = self._snapshot
+        routing = route(points["route"], self._market)
+        failed = bool(routing.errors)
+        if not routing.choices:
             kept = None if snapshot.order.promise_by is None else False
             nothing = Measured(NO_PLAN, failed=failed, on_time=kept, infeasible=True)
-            return nothing, (decision,)
-        approval = decide(points["approve"], _proposal(snapshot, outcome.plans[0]))
-        return _of_plan(snapshot, outcome.plans[0], decision, approval), (decision, approval)
-    asked = isinstance(outcome, ApproveOutcome) and outcome.owner is not None
-    return Measured(_words(decision), failed=failed, asked=asked), (decision,)
+            return Side(nothing, None, routing)
+        best = routing.choices[0].draft
+        approval = self._approval(points["approve"], _proposal(snapshot, best))
+        return Side(_of_plan(snapshot, best, failed, approval), approval, routing)
+
+    def _approval(self, policies: Sequence[Policy], proposal: ApproveSnapshot) -> Judgement:
+        for asked, about, known in self._approvals:
+            if tuple(asked) == tuple(policies) and about == proposal:
+                return known
+        made = judge(policies, proposal)
+        self._approvals.append((policies, proposal, made))
+        return made
 
 
-def _of_plan(
-    snapshot: RouteSnapshot, plan: Plan, decision: Decision, approval: Decision
-) -> Measured:
+def _of_plan(snapshot: RouteSnapshot, plan: Draft, failed: bool, approval: Judgement) -> Measured:
     promise = snapshot.order.promise_by
     agreed = approval.outcome
-    choice = " + ".join(
-        f"{f.node} by {f.service} ({', '.join(f'{q.quantity} {q.sku}' for q in f.lines)})"
-        for f in plan.fulfillments
-    )
     return Measured(
-        choice=choice,
-        failed=bool(decision.errors or approval.errors),
+        choice=plan.words,
+        failed=failed or bool(approval.errors),
         asked=isinstance(agreed, ApproveOutcome) and agreed.owner is not None,
         cost_minor=plan.cash_minor,
         hours=(plan.deliver_p90 - snapshot.now) / timedelta(hours=1),
@@ -150,7 +192,7 @@ def _of_plan(
     )
 
 
-def _proposal(snapshot: RouteSnapshot, plan: Plan) -> ApproveSnapshot:
+def _proposal(snapshot: RouteSnapshot, plan: Draft) -> ApproveSnapshot:
     """What the approval is asked about: the plan as an order's first one, which is its own
     baseline. A recorded replan is measured so too; what its first plan cost is not among its
     facts."""
@@ -164,9 +206,8 @@ def _proposal(snapshot: RouteSnapshot, plan: Plan) -> ApproveSnapshot:
     )
 
 
-def _words(decision: Decision) -> str:
+def _words(outcome: Outcome) -> str:
     """An outcome without its reasons."""
-    outcome = decision.outcome
     if isinstance(outcome, HoldOutcome):
         holds = (f"hold {h.reason.value} ({h.owner}, {h.hours} h)" for h in outcome.holds)
         return "; ".join(sorted(holds)) or "accept"
@@ -185,18 +226,19 @@ def rule_of(hit: RuleHit) -> str:
     return f"{hit.policy}.{hit.rule}"
 
 
-def _rules(before: Iterable[Decision], after: Iterable[Decision]) -> set[str]:
+def _rules(before: Side, after: Side) -> set[str]:
     """Rules that say something under one version only, or say it in other words: a changed
     param shows in the ``because`` of its rule, or in the candidate's adjustment."""
     return {rule for rule, *_ in _sayings(before) ^ _sayings(after)}
 
 
-def _sayings(decisions: Iterable[Decision]) -> set[tuple[str, ...]]:
+def _sayings(side: Side) -> set[tuple[str, ...]]:
+    hits = list(side.judged.hits) if side.judged else []
     said: set[tuple[str, ...]] = set()
-    for decision in decisions:
-        said |= {(rule_of(hit), hit.because) for hit in decision.hits}
-        if isinstance(decision.outcome, RouteOutcome):
-            for c in decision.outcome.candidates:
-                about = (c.node, c.service, str(c.adjustment_minor))
-                said |= {(rule_of(hit), hit.because, *about) for hit in c.hits}
-    return said
+    if side.routing:
+        candidates = side.routing.candidates()
+        hits += side.routing.said(candidates)
+        for c in candidates:
+            about = (c.node, c.service, str(c.adjustment_minor))
+            said |= {(rule_of(hit), hit.because, *about) for hit in c.hits}
+    return said | {(rule_of(hit), hit.because) for hit in hits}

@@ -1,12 +1,17 @@
-"""Candidates of a route decision: every node × service, priced before any rule is asked."""
+"""Candidates of a route decision: every node × service, priced before any rule is asked.
+
+Nothing here depends on a policy, so that several versions of one can be asked about the same
+market.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from domain.decision import Candidate, LineFacts, RouteSnapshot, RuleHit
+from domain.decision import LineFacts, RouteSnapshot, RuleHit, ServiceFacts
 from policies import facts
 from policies.evaluator import Subject
 from policies.facts import Facts
@@ -16,45 +21,31 @@ from sourcing import Lane, Pricer
 _ENGINE = ("meshline", "feasible")
 
 
-@dataclass(slots=True, eq=False)
-class Offer:
-    """A candidate while the rules speak about it.
+class Offer(NamedTuple):
+    """A candidate before rules speak about it.
 
     Attributes:
         n, s: indices of its node and service.
-        quote: what rules know of its price; None where no rule is asked about it.
-        rejected: rules that rejected it, the first first.
-        spoken: rules that priced it.
+        cost: shipping and handling of all open lines, in minor units.
+        unfit: why no rule is asked about it; empty where rules are.
     """
 
     node: str
     service: str
     n: int
     s: int
-    lane: Lane | None = None
+    lane: Lane | None
     cost: int = 0
-    quote: Facts | None = None
-    rejected: list[RuleHit] = field(default_factory=list)
-    spoken: list[RuleHit] = field(default_factory=list)
-    adjustment: int = 0
+    shipping: int = 0
+    unfit: str = ""
 
-    @property
-    def kept(self) -> bool:
-        """Whether the search may use it."""
-        return self.lane is not None and not self.rejected
 
-    def candidate(self) -> Candidate:
-        """What is recorded of it."""
-        return Candidate(
-            node=self.node,
-            service=self.service,
-            kept=self.kept,
-            cost_minor=self.cost,
-            deliver_p50=self.lane.deliver_p50 if self.lane else None,
-            deliver_p90=self.lane.deliver_p90 if self.lane else None,
-            adjustment_minor=self.adjustment,
-            hits=(*self.rejected, *self.spoken),
-        )
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """What a program reads, and the facts for it."""
+
+    reads: Mapping[str, Sequence[str]]
+    facts: dict[str, Any]
 
 
 class Market:
@@ -62,77 +53,85 @@ class Market:
 
     Attributes:
         offers: every candidate, by node and service.
-        priced: those that rules are asked about.
+        priced: those that rules are asked about; ``pairs`` what the search knows them by.
     """
 
-    def __init__(self, snapshot: RouteSnapshot, pricer: Pricer) -> None:
+    def __init__(self, snapshot: RouteSnapshot) -> None:
         self.snapshot = snapshot
-        self.pricer = pricer
+        self.pricer = Pricer(snapshot)
         order = facts.OrderSubject(
             snapshot.order, snapshot.now, snapshot.promotions, snapshot.late_shipments_per_mille
         )
         self._order = Facts(facts.ORDER_AT_ROUTE, order)
         self.order = Subject("the order", {"order": self._order})
         self._nodes = self._node_facts()
-        self._services = [Facts(facts.SERVICE, service) for service in pricer.services]
+        self._services = _service_facts(self.pricer.services)
+        self._quotes: dict[tuple[int, int], Facts] = {}
         self._subjects: dict[tuple[str, object], Subject] = {}
-        self.offers, self.priced = self._offers()
+        self._sheets: list[_Sheet] = []
+        self.offers = self._offers()
+        self.priced = [offer for offer in self.offers if not offer.unfit]
+        self.pairs = [(offer.node, offer.service) for offer in self.priced]
+        self._cheapest = min([offer.cost for offer in self.priced], default=0)
 
     def _node_facts(self) -> list[Facts]:
-        pricer = self.pricer
-        ground = {
-            n
-            for (n, s), lane in pricer.lanes.items()
-            if not pricer.services[s].express and not lane.days_late
-        }
-        subject = facts.NodeSubject
+        pricer, services = self.pricer, self.pricer.services
         return [
-            Facts(facts.NODE, subject(node, self.snapshot.now, pricer.lines, n in ground))
-            for n, node in enumerate(pricer.nodes)
+            Facts(
+                facts.NODE,
+                facts.NodeSubject(
+                    node=node,
+                    now=self.snapshot.now,
+                    lines=pricer.lines,
+                    ground_on_time=any(
+                        not lane.days_late and not services[lane.service].express for lane in lanes
+                    ),
+                ),
+            )
+            for node, lanes in zip(pricer.nodes, pricer.leaving, strict=True)
         ]
 
-    def _offers(self) -> tuple[list[Offer], list[Offer]]:
+    def _offers(self) -> list[Offer]:
         pricer = self.pricer
         offers: list[Offer] = []
-        priced: list[tuple[Offer, Lane, int]] = []
-        holding = {
-            n
-            for n, node in enumerate(pricer.nodes)
-            if any(node.stock.get(x.sku, 0) > 0 for x in pricer.lines)
-        }
-        for n, s in sorted({*pricer.lanes, *pricer.refused}):
-            offer = Offer(pricer.nodes[n].id, pricer.services[s].id, n, s)
-            offers.append(offer)
-            lane = pricer.lanes.get((n, s))
-            shipping = pricer.shipping(lane, pricer.whole) if lane else None
-            if lane is None:
-                offer.rejected.append(_unfit(pricer.refused[n, s]))
-            elif shipping is None:
-                offer.rejected.append(_unfit("the order is freight, not parcels"))
-            else:
-                offer.lane = lane
-                offer.cost = shipping + pricer.handling(n, pricer.whole)
-                if n in holding:
-                    priced.append((offer, lane, shipping))
-                else:
-                    offer.rejected.append(_unfit(f"{offer.node} holds none of the open lines"))
-        cheapest = min((offer.cost for offer, _, _ in priced), default=0)
-        for offer, lane, shipping in priced:
-            offer.quote = self._quote(offer, lane, shipping, cheapest)
-        return offers, [offer for offer, _, _ in priced]
+        ids = [service.id for service in pricer.services]
+        for n, (node, lanes) in enumerate(zip(pricer.nodes, pricer.leaving, strict=True)):
+            prices = pricer.asked(n, pricer.whole)
+            if prices is None:
+                unfit = "the order is freight, not parcels"
+                offers += [
+                    Offer(node.id, ids[x.service], n, x.service, None, 0, 0, unfit) for x in lanes
+                ]
+                continue
+            handling = pricer.handling(n, pricer.whole)
+            holds = any(node.stock.get(x.sku, 0) > 0 for x in pricer.lines)
+            unfit = "" if holds else f"{node.id} holds none of the open lines"
+            offers += [
+                Offer(node.id, ids[x.service], n, x.service, x, price + handling, price, unfit)
+                for x, price in zip(lanes, prices, strict=True)
+            ]
+        if pricer.refused:
+            for (n, s), why in pricer.refused.items():
+                node_id, service_id = pricer.nodes[n].id, pricer.services[s].id
+                offers.append(Offer(node_id, service_id, n, s, None, 0, 0, why))
+            offers.sort(key=lambda offer: (offer.n, offer.s))
+        return offers
 
-    def _quote(self, offer: Offer, lane: Lane, shipping: int, cheapest: int) -> Facts:
-        boxes = self.pricer.boxes(lane.node, self.pricer.whole) or ()
-        quote = facts.QuoteSubject(
-            lane=lane,
-            shipping=shipping,
-            handling=offer.cost - shipping,
-            parcels=len(boxes),
-            cheapest=cheapest,
-            now=self.snapshot.now,
-            promise_by=self.snapshot.order.promise_by,
-        )
-        return Facts(facts.QUOTE, quote)
+    def _quote(self, offer: Offer) -> Facts:
+        known = self._quotes.get((offer.n, offer.s))
+        if known is None:
+            assert offer.lane is not None
+            subject = facts.QuoteSubject(
+                lane=offer.lane,
+                shipping=offer.shipping,
+                handling=offer.cost - offer.shipping,
+                parcels=len(self.pricer.boxes(offer.n, self.pricer.whole) or ()),
+                cheapest=self._cheapest,
+                now=self.snapshot.now,
+                promise_by=self.snapshot.order.promise_by,
+            )
+            known = self._quotes[offer.n, offer.s] = Facts(facts.QUOTE, subject)
+        return known
 
     def facts(self, reads: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         """The facts that a program reads (program.py), for its priced candidates.
@@ -140,36 +139,45 @@ class Market:
         Raises:
             EvaluationFailed: a number has more than 64 bits.
         """
+        for sheet in self._sheets:  # versions of one policy mostly read the same
+            if sheet.reads == reads:
+                return sheet.facts
 
         def of(space: str, known: Mapping[str, Any]) -> dict[str, Any]:
             return {leaf: known[leaf] for leaf in reads[space]}
 
-        return {
+        quotes: list[dict[str, Any]] = [{"node": x.n, "service": x.s} for x in self.priced]
+        if reads["quote"]:
+            for quote, offer in zip(quotes, self.priced, strict=True):
+                quote |= of("quote", self._quote(offer))
+        found = {
             "order": of("order", self._order),
             "nodes": [of("node", node) for node in self._nodes],
             "services": [of("service", service) for service in self._services],
-            "quotes": [
-                {"node": x.n, "service": x.s, **(of("quote", x.quote) if x.quote else {})}
-                for x in self.priced
-            ],
+            "quotes": quotes,
         }
+        self._sheets.append(_Sheet(reads, found))
+        return found
+
+    def space(self, offer: Offer, space: str) -> Facts:
+        """The facts of an object that rules see at a candidate."""
+        if space == "order":
+            return self._order
+        if space == "node":
+            return self._nodes[offer.n]
+        return self._services[offer.s] if space == "service" else self._quote(offer)
 
     def subject(self, offer: Offer, scope: str) -> Subject:
         """What a rule of a scope is asked about at a candidate; one object, one subject."""
-        key = (scope, {"node": offer.n, "service": offer.s}.get(scope, offer))
-        known = self._subjects.get(key)
+        at = {"node": offer.n, "service": offer.s}.get(scope, (offer.n, offer.s))
+        known = self._subjects.get((scope, at))
         if known is None:
-            known = self._subjects[key] = self._subject(offer, scope)
+            known = self._subjects[scope, at] = self._subject(offer, scope)
         return known
 
     def _subject(self, offer: Offer, scope: str) -> Subject:
-        spaces: dict[str, Facts] = {"order": self._order}
-        if scope in ("node", "quote"):
-            spaces["node"] = self._nodes[offer.n]
-        if scope in ("service", "quote"):
-            spaces["service"] = self._services[offer.s]
-        if scope == "quote" and offer.quote is not None:
-            spaces["quote"] = offer.quote
+        seen = {"node": ("node",), "service": ("service",)}.get(scope, _ALL)
+        spaces = {space: self.space(offer, space) for space in ("order", *seen)}
         label = {"node": offer.node, "service": offer.service}
         return Subject(label.get(scope, f"{offer.node} by {offer.service}"), spaces)
 
@@ -184,6 +192,16 @@ class Market:
         return Subject(f"line {line.line_id} at {node.id}", spaces)
 
 
-def _unfit(because: str) -> RuleHit:
+_ALL = ("node", "service", "quote")
+
+
+@lru_cache(maxsize=64)
+def _service_facts(services: tuple[ServiceFacts, ...]) -> tuple[Facts, ...]:
+    """Services are the same in nearly all snapshots, and so is what is known of them."""
+    return tuple(Facts(facts.SERVICE, service) for service in services)
+
+
+def unfit(because: str) -> RuleHit:
+    """A rejection that no policy said."""
     policy, step = _ENGINE
     return RuleHit(policy=policy, step=step, rule=step, because=because)

@@ -20,6 +20,7 @@ from domain.decision import (
     ExceptionSnapshot,
     HoldDemand,
     HoldOutcome,
+    HoldSnapshot,
     Outcome,
     RerouteOutcome,
     RerouteSnapshot,
@@ -31,6 +32,7 @@ from domain.decision import (
     point_of,
 )
 from policies import facts
+from policies.candidates import Market
 from policies.compiled import CompiledAnswer, Policy
 from policies.evaluator import Run, Said, Seen, Subject
 from policies.expressions import ENGINE, EvaluationFailed
@@ -41,6 +43,15 @@ from policies.routing import Routing
 MAX_LINES, MAX_NODES, MAX_SERVICES = 500, 200, 200
 _UNDECIDED_HOURS = 24
 DIFFERS = "the compiled policy decided otherwise: report it, this decision is the engine's"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What documents say of a snapshot, before it is a decision with its hashes."""
+
+    outcome: Outcome
+    hits: list[RuleHit]
+    errors: tuple[str, ...]
 
 
 def decide(
@@ -56,25 +67,21 @@ def decide(
     Raises:
         InvalidInput: the snapshot is larger than a decision may look at.
     """
-    _check_size(snapshot)
-    point = point_of(snapshot)
     if isinstance(snapshot, RouteSnapshot):
-        routing = Routing(policies, snapshot, seen, by_engine=by_engine)
-        outcome: Outcome = routing.decide()
-        runs, hits = routing.runs, routing.hits
+        routing = route(policies, Market(snapshot), seen, by_engine=by_engine)
+        outcome = routing.outcome()
+        made = Judgement(outcome, routing.said(outcome.candidates), routing.errors)
     else:
-        runs = [Run(policy, seen, by_engine) for policy in policies]
-        hits = []
-        outcome = _hold(runs, snapshot, hits) if point == "hold" else _answer(runs, snapshot, hits)
+        made = judge(policies, snapshot, seen, by_engine=by_engine)
     return Decision(
-        point=point,
+        point=point_of(snapshot),
         policies=tuple(policy.label for policy in policies),
         policy_hash=policies_hash(policies),
         snapshot_hash=snapshot_hash(snapshot),
         engine=ENGINE,
-        outcome=outcome,
-        hits=tuple(dict.fromkeys(hits)),
-        errors=tuple(error for run in runs for error in run.errors),
+        outcome=made.outcome,
+        hits=tuple(dict.fromkeys(made.hits)),
+        errors=made.errors,
     )
 
 
@@ -99,6 +106,30 @@ def repeats(decision: Decision, policies: Sequence[Policy], snapshot: Snapshot) 
     errors = (*again.errors, DIFFERS) if overruled else again.errors
     again = again.model_copy(update={"bucket": decision.bucket, "errors": errors})
     return "same" if again == decision else "differs"
+
+
+def route(
+    policies: Sequence[Policy], market: Market, seen: Seen | None = None, *,
+    by_engine: bool = False,
+) -> Routing:  # fmt: skip
+    """Decide a route without writing it down; arguments and errors as of ``decide``."""
+    _check_size(market.snapshot)
+    routing = Routing(policies, market, seen, by_engine=by_engine)
+    routing.decide()
+    return routing
+
+
+def judge(
+    policies: Sequence[Policy], snapshot: Snapshot, seen: Seen | None = None, *,
+    by_engine: bool = False,
+) -> Judgement:  # fmt: skip
+    """The same at any other point."""
+    _check_size(snapshot)
+    runs = [Run(policy, seen, by_engine) for policy in policies]
+    hits: list[RuleHit] = []
+    held = isinstance(snapshot, HoldSnapshot)
+    outcome = _hold(runs, snapshot, hits) if held else _answer(runs, snapshot, hits)
+    return Judgement(outcome, hits, tuple(error for run in runs for error in run.errors))
 
 
 def snapshot_hash(snapshot: Snapshot) -> str:

@@ -116,10 +116,11 @@ class Run:
         except EvaluationFailed as error:
             text = f"{self.policy.name}.{rule.id} failed on {subject.label}: {error}"
             self.errors[f"{text}; {step.on_error}"] = None
-            return self._hit(rule, f"could not be evaluated: {error}")
+            failed = self._hits[rule, subject] = self._hit(rule, f"could not be evaluated: {error}")
+            return failed
 
     def hit(self, rule: CompiledRule, subject: Subject) -> RuleHit:
-        """A rule that holds of an object, its text filled in once.
+        """A rule that holds of an object or failed on it, its text filled in once.
 
         Raises:
             EvaluationFailed: a number of its text has more than 64 bits.

@@ -21,7 +21,6 @@ from domain.decision import (
     LineFacts,
     NodeFacts,
     OrderFacts,
-    Plan,
     RerouteSnapshot,
     ReturnSnapshot,
     ServiceFacts,
@@ -29,7 +28,7 @@ from domain.decision import (
 from domain.order import Order, Payment
 from policies.expressions import EvaluationFailed, Kind
 from policies.translate import LEAST, MOST
-from sourcing import Lane, days_late
+from sourcing import Draft, Lane, days_late
 
 NEVER = 1_000_000
 _HOUR = timedelta(hours=1)
@@ -100,7 +99,7 @@ class QuoteSubject:
 
 @dataclass(frozen=True, slots=True)
 class PlanSubject:
-    plan: Plan
+    plan: Draft
     rank: int
     best: int
     promise_by: datetime | None

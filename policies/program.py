@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import reduce
 from types import SimpleNamespace
@@ -71,19 +72,32 @@ class Program:
     Attributes:
         rules: candidates' rules in the document's order; an index means one of these.
         reads: facts that have to be given, by object.
+        told: by rule, the numbers that its text shows, as (object, fact).
     """
 
     def __init__(
         self, steps: Sequence[CompiledStep], kinds: Mapping[str, Kind],
         line_fields: Mapping[str, Kind],
     ) -> None:  # fmt: skip
-        self.steps = tuple(s for s in steps if s.scopes <= {"node", "service", "quote"})
-        self.rules: tuple[CompiledRule, ...] = tuple(r for s in self.steps for r in s.rules)
+        self.steps: tuple[CompiledStep, ...]
+        self.rules: tuple[CompiledRule, ...]
+        self._speaks_by(steps)
         parts = [clauses(rule.when.tree, _place) for rule in self.rules]
         self.reads = _reads(self.rules, parts)
         fields = {f for each in parts for part in each for f in part.line_fields}
         self.sheet = _sheet_type(self.reads, kinds, {f: line_fields[f] for f in sorted(fields)})
+        self.told = _told(self.rules, kinds)
         self._asks = _functions(parts)
+
+    def _speaks_by(self, steps: Sequence[CompiledStep]) -> None:
+        self.steps = tuple(s for s in steps if s.scopes <= {"node", "service", "quote"})
+        self.rules = tuple(r for s in self.steps for r in s.rules)
+
+    def overheard(self, steps: Sequence[CompiledStep]) -> Program:
+        """The same rules as objects that note what they are asked, where they are asked alone."""
+        heard = copy(self)
+        heard._speaks_by(steps)
+        return heard
 
     def bind(self, params: Mapping[str, Value]) -> Rules:
         """The program with the values of its params."""
@@ -207,6 +221,17 @@ def _reads(
             names |= set(rule.answer.amount.kinds)
     pairs = sorted(tuple(name.split(".", 1)) for name in names)
     return {space: tuple(leaf for s, leaf in pairs if s == space) for space in _SPACES}
+
+
+def _told(
+    rules: Sequence[CompiledRule], kinds: Mapping[str, Kind]
+) -> dict[int, tuple[tuple[str, str], ...]]:
+    told: dict[int, tuple[tuple[str, str], ...]] = {}
+    for i, rule in enumerate(rules):
+        numbers = [n for n in rule.answer.because.parts[1::2] if kinds.get(n) == "int"]
+        if numbers:
+            told[i] = tuple((space, leaf) for space, _, leaf in (n.partition(".") for n in numbers))
+    return told
 
 
 def _sheet_type(

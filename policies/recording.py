@@ -39,7 +39,7 @@ def asked_by_tests(policy: Policy) -> Mapping[Expression, list[Asked]]:
     asked: dict[Expression, dict[str, Asked]] = {e: {} for e in expressions(policy)}
     listening = _listening(policy, asked)
     for trial in policy.document.tests:
-        changed = replace(listening, params={**policy.params, **trial.params})
+        changed = listening.with_params(trial.params)
         try:
             # By the engine: it asks one expression after the other, whatever is compiled.
             decide([changed], sample(policy.document.point, trial.given), by_engine=True)
@@ -81,4 +81,5 @@ def _listening(policy: Policy, asked: Mapping[Expression, dict[str, Asked]]) -> 
         return replace(rule, when=heard(rule.when), answer=of_answer(rule.answer))
 
     steps = tuple(replace(s, rules=tuple(map(of_rule, s.rules))) for s in policy.steps)
-    return replace(policy, steps=steps, default=of_answer(policy.default))
+    rules = policy.rules and policy.rules.program.overheard(steps).bind(policy.params)
+    return replace(policy, steps=steps, default=of_answer(policy.default), rules=rules)

@@ -3,9 +3,10 @@
 Pure: the same snapshot gives the same plans, and nothing here reads a clock or a file.
 """
 
+from sourcing.lanes import Lane
 from sourcing.packing import Box, FreightNeeded, PackItem, pack
-from sourcing.plans import plan_id
-from sourcing.pricing import Lane, Load, Pricer, Quote
+from sourcing.plans import Draft
+from sourcing.pricing import Load, Pricer, Quote
 from sourcing.promise import days_late, deliver_at, holiday_dates, ship_at
 from sourcing.rates import (
     ParcelPrice,
@@ -17,11 +18,12 @@ from sourcing.rates import (
     parcel_price,
     zone_for_miles,
 )
-from sourcing.search import Found, best_plans, search
+from sourcing.search import Found, Ranking, best_plans, ranked, search
 from sourcing.verdicts import Verdicts
 
 __all__ = [
     "Box",
+    "Draft",
     "Found",
     "FreightNeeded",
     "Lane",
@@ -30,6 +32,7 @@ __all__ = [
     "ParcelPrice",
     "Pricer",
     "Quote",
+    "Ranking",
     "UnservedZone",
     "Verdicts",
     "base_price",
@@ -42,7 +45,7 @@ __all__ = [
     "holiday_dates",
     "pack",
     "parcel_price",
-    "plan_id",
+    "ranked",
     "search",
     "ship_at",
     "zone_for_miles",

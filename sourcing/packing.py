@@ -16,6 +16,7 @@ Fallbacks, because a merchant's item master is never complete:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 FILL_PERCENT = 85
@@ -89,7 +90,7 @@ def pack(items: Sequence[PackItem], cartons: Sequence[Sides]) -> tuple[Box, ...]
     Raises:
         FreightNeeded: more than ``MAX_PARCELS`` parcels.
     """
-    sizes = sorted({_descending(c) for c in cartons}, key=lambda s: (_volume(s), s))
+    sizes = _by_size(tuple(cartons))
     boxes: list[Box] = []
     plain: list[PackItem] = []
     hazardous: list[PackItem] = []
@@ -104,6 +105,12 @@ def pack(items: Sequence[PackItem], cartons: Sequence[Sides]) -> tuple[Box, ...]
     if len(boxes) > MAX_PARCELS:
         raise FreightNeeded(f"{len(boxes)} parcels; more than {MAX_PARCELS} are freight")
     return tuple(boxes)
+
+
+@lru_cache(maxsize=256)
+def _by_size(cartons: tuple[Sides, ...]) -> tuple[Sides, ...]:
+    """A node's cartons, the smallest first."""
+    return tuple(sorted({_descending(c) for c in cartons}, key=lambda s: (_volume(s), s)))
 
 
 def _group(items: list[PackItem], sizes: Sequence[Sides]) -> list[Box]:

@@ -1,90 +1,237 @@
-"""Turns a ranked choice of the search into the plan that is recorded and carried out."""
+"""Turns ranked choices of the search into plans that are recorded and carried out.
+
+Most choices are only ranked. A draft works out what it is asked for, and becomes a plan where
+one is recorded; parts that several plans have are built once.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from domain.decision import CostParts, Plan, RuleHit
 from domain.fulfillment import FulfillmentPlan, Parcel, Quantity
-from sourcing.pricing import Lane, Load, Pricer
-from sourcing.verdicts import Verdicts
+from sourcing.lanes import Lane
+from sourcing.packing import Box
+from sourcing.pricing import Load, Pricer
+from sourcing.verdicts import Pair, Verdicts
+
+# (node index, service index, load key) of each node.
+Choice = tuple[tuple[int, int, int], ...]
 
 
-def build_plan(pricer: Pricer, verdicts: Verdicts, parts: Sequence[tuple[int, int, Load]]) -> Plan:
-    """The plan of (node index, service index, load) parts, with its cost part by part."""
-    fulfillments: list[FulfillmentPlan] = []
-    hits: list[RuleHit] = []
-    shipping = handling = lateness = adjustments = 0
-    for n, s, load in parts:
-        pair = (pricer.nodes[n].id, pricer.services[s].id)
-        lane = pricer.lanes[n, s]
-        planned, cost = _fulfillment(pricer, lane, load)
-        fulfillments.append(planned)
-        shipping += planned.cost_minor
-        handling += cost
-        lateness += verdicts.lateness_minor_per_day * lane.days_late
-        adjustments += verdicts.adjustment_minor.get(pair, 0)
-        hits += verdicts.hits.get(pair, ())
-    return Plan(
-        id=plan_id(fulfillments),
-        fulfillments=tuple(fulfillments),
-        cost=CostParts(
+class Leg(NamedTuple):
+    """What one node ships in a draft."""
+
+    pricer: Pricer
+    n: int
+    s: int
+    key: int
+
+    @property
+    def node(self) -> str:
+        """The node's ID."""
+        return self.pricer.nodes[self.n].id
+
+    @property
+    def node_kind(self) -> str:
+        """Whether it is a DC, a third party's or a store."""
+        return self.pricer.nodes[self.n].kind
+
+    @property
+    def service(self) -> str:
+        """The service's ID."""
+        return self.pricer.services[self.s].id
+
+    @property
+    def express(self) -> bool:
+        """Whether the service is express."""
+        return self.pricer.services[self.s].express
+
+    @property
+    def load(self) -> Load:
+        """Units by line."""
+        return self.pricer.load(self.key)
+
+    @property
+    def lane(self) -> Lane:
+        """Where it is priced and when it arrives."""
+        return self.pricer.lanes[self.n, self.s]
+
+    @property
+    def parcels(self) -> tuple[Box, ...]:
+        """Its parcels."""
+        return self.pricer.boxes(self.n, self.load) or ()
+
+
+class Draft:
+    """A ranked choice.
+
+    Attributes:
+        total: what it is ranked by, as ``CostParts.total``.
+    """
+
+    __slots__ = ("_builder", "_choice", "_cost", "_legs", "total")
+
+    def __init__(self, builder: Builder, total: int, choice: Choice) -> None:
+        self.total = total
+        self._builder = builder
+        self._choice = choice
+        self._cost: CostParts | None = None
+        self._legs: list[Leg] | None = None
+
+    @property
+    def id(self) -> str:
+        """Short content hash: who ships which units by which service."""
+        lines = self._builder.pricer.lines
+        body = ";".join(
+            f"{leg.node}|{leg.service}|"
+            + ",".join(f"{lines[i].line_id}={units}" for i, units in leg.load)
+            for leg in self.fulfillments
+        )
+        return hashlib.sha256(body.encode()).hexdigest()[:12]
+
+    @property
+    def fulfillments(self) -> list[Leg]:
+        """One leg a node."""
+        if self._legs is None:
+            pricer = self._builder.pricer
+            self._legs = [Leg(pricer, n, s, key) for n, s, key in self._choice]
+        return self._legs
+
+    @property
+    def words(self) -> str:
+        """Who ships what by which service; equal words are equal plans."""
+        lines = self._builder.pricer.lines
+        return " + ".join(
+            f"{leg.node} by {leg.service} "
+            f"({', '.join(f'{units} {lines[i].sku}' for i, units in leg.load)})"
+            for leg in self.fulfillments
+        )
+
+    @property
+    def cost(self) -> CostParts:
+        """Its cost, part by part."""
+        if self._cost is None:
+            self._cost = self._builder.cost(self.fulfillments)
+        return self._cost
+
+    @property
+    def cash_minor(self) -> int:
+        """Money that really leaves: shipping and handling."""
+        return self.cost.shipping + self.cost.handling
+
+    @property
+    def deliver_p90(self) -> datetime:
+        """When the last leg arrives."""
+        return max(leg.lane.deliver_p90 for leg in self.fulfillments)
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """The candidates that it uses."""
+        return [leg.lane.pair for leg in self.fulfillments]
+
+    def plan(self, hits: Iterable[RuleHit], added: int = 0) -> Plan:
+        """Its plan.
+
+        Args:
+            hits: rules that it carries.
+            added: what rules about plans add to its cost, in minor units.
+        """
+        built = tuple(self._builder.fulfillment(leg) for leg in self.fulfillments)
+        cost = self.cost
+        if added:
+            cost = cost.model_copy(update={"adjustments": cost.adjustments + added})
+        return Plan(
+            id=self.id,
+            fulfillments=built,
+            cost=cost,
+            deliver_p50=max(f.deliver_p50 for f in built),
+            deliver_p90=self.deliver_p90,
+            hits=tuple(hits),
+        )
+
+
+class Builder:
+    """Builds the plans of one search."""
+
+    def __init__(self, pricer: Pricer, verdicts: Verdicts) -> None:
+        self.pricer = pricer
+        self._verdicts = verdicts
+        self._fulfillments: dict[tuple[int, int, int], FulfillmentPlan] = {}
+        self._parcels: dict[tuple[tuple[Box, ...], Load], tuple[Parcel, ...]] = {}
+        self._quantities: dict[Load, tuple[Quantity, ...]] = {}
+
+    def cost(self, legs: Sequence[Leg]) -> CostParts:
+        """What legs cost together."""
+        shipping = handling = lateness = adjustments = 0
+        pricer, verdicts = self.pricer, self._verdicts
+        for leg in legs:
+            lane = leg.lane
+            shipping += pricer.shipping(lane, leg.load) or 0
+            handling += pricer.handling(leg.n, leg.load)
+            lateness += verdicts.lateness_minor_per_day * lane.days_late
+            adjustments += verdicts.adjustment_minor.get(lane.pair, 0)
+        return CostParts(
             shipping=shipping, handling=handling, lateness=lateness, adjustments=adjustments
-        ),
-        deliver_p50=max(f.deliver_p50 for f in fulfillments),
-        deliver_p90=max(f.deliver_p90 for f in fulfillments),
-        hits=tuple(dict.fromkeys(hits)),
-    )
+        )
 
+    def fulfillment(self, leg: Leg) -> FulfillmentPlan:
+        """What one node is to do; ``cost_minor`` is what the carrier asks."""
+        at = (leg.n, leg.s, leg.key)
+        known = self._fulfillments.get(at)
+        if known is None:
+            known = self._fulfillments[at] = self._fulfillment(leg)
+        return known
 
-def plan_id(fulfillments: Sequence[FulfillmentPlan]) -> str:
-    """Short content hash: who ships which units by which service."""
-    body = ";".join(
-        f"{f.node}|{f.service}|" + ",".join(f"{q.line_id}={q.quantity}" for q in f.lines)
-        for f in fulfillments
-    )
-    return hashlib.sha256(body.encode()).hexdigest()[:12]
+    def _fulfillment(self, leg: Leg) -> FulfillmentPlan:
+        pricer, load, lane = self.pricer, leg.load, leg.lane
+        node, service = pricer.nodes[leg.n], pricer.services[leg.s]
+        quote = pricer.quote(lane, load)
+        if quote is None:
+            raise AssertionError("only priced loads are ranked")
+        return FulfillmentPlan(
+            node=node.id,
+            node_kind=node.kind,
+            connector=node.connector,
+            queue=node.queue,
+            carrier=service.carrier,
+            service=service.id,
+            carrier_connector=service.connector,
+            carrier_queue=service.queue,
+            express=service.express,
+            lines=self._lines(load),
+            parcels=self._boxed(quote.boxes, load),
+            cost_minor=quote.shipping,
+            handling_minor=quote.handling,
+            ship_at=node.ship_at,
+            deliver_p50=lane.deliver_p50,
+            deliver_p90=lane.deliver_p90,
+        )
 
-
-def _fulfillment(pricer: Pricer, lane: Lane, load: Load) -> tuple[FulfillmentPlan, int]:
-    """The fulfilment and its handling cost; ``cost_minor`` is what the carrier asks."""
-    node, service = pricer.nodes[lane.node], pricer.services[lane.service]
-    quote = pricer.quote(lane, load)
-    if quote is None:
-        raise AssertionError("only priced loads are ranked")
-    planned = FulfillmentPlan(
-        node=node.id,
-        node_kind=node.kind,
-        connector=node.connector,
-        queue=node.queue,
-        carrier=service.carrier,
-        service=service.id,
-        carrier_connector=service.connector,
-        carrier_queue=service.queue,
-        express=service.express,
-        lines=_quantities(pricer, load),
-        parcels=tuple(
-            Parcel(
-                length=box.length,
-                width=box.width,
-                height=box.height,
-                weight_mg=box.weight_mg,
-                lines=_quantities(pricer, box.contents),
+    def _boxed(self, boxes: tuple[Box, ...], load: Load) -> tuple[Parcel, ...]:
+        known = self._parcels.get((boxes, load))
+        if known is None:
+            known = self._parcels[boxes, load] = tuple(
+                Parcel(
+                    length=box.length,
+                    width=box.width,
+                    height=box.height,
+                    weight_mg=box.weight_mg,
+                    lines=self._lines(box.contents),
+                )
+                for box in boxes
             )
-            for box in quote.boxes
-        ),
-        cost_minor=quote.shipping,
-        handling_minor=quote.handling,
-        ship_at=node.ship_at,
-        deliver_p50=lane.deliver_p50,
-        deliver_p90=lane.deliver_p90,
-    )
-    return planned, quote.handling
+        return known
 
-
-def _quantities(pricer: Pricer, load: Load) -> tuple[Quantity, ...]:
-    lines = pricer.lines
-    return tuple(
-        Quantity(line_id=lines[i].line_id, sku=lines[i].sku, quantity=units) for i, units in load
-    )
+    def _lines(self, load: Load) -> tuple[Quantity, ...]:
+        known = self._quantities.get(load)
+        if known is None:
+            lines = self.pricer.lines
+            known = self._quantities[load] = tuple(
+                Quantity(line_id=lines[i].line_id, sku=lines[i].sku, quantity=units)
+                for i, units in load
+            )
+        return known

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from domain.decision import RateCard
@@ -110,14 +109,6 @@ def base_price(card: RateCard, zone: int, pounds: int) -> int:
             return price
     last_pounds, last_price = breaks[-1]
     return last_price + (pounds - last_pounds) * card.per_pound_over_minor
-
-
-@lru_cache(maxsize=4_096)
-def price_table(
-    card: RateCard, zone: int, *, residential: bool
-) -> tuple[dict[int, int], tuple[int, float]]:
-    """Prices by pounds, which the caller fills on demand, and the line that none is under."""
-    return {}, price_floor(card, zone, residential=residential)
 
 
 def price_floor(card: RateCard, zone: int, *, residential: bool) -> tuple[int, float]:

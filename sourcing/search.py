@@ -14,11 +14,13 @@ import math
 from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from domain.decision import Plan, RouteSnapshot
 from domain.units import MG_PER_LB
-from sourcing.plans import build_plan
-from sourcing.pricing import Lane, Load, Pricer
+from sourcing.lanes import Lane
+from sourcing.plans import Builder, Choice, Draft
+from sourcing.pricing import Pricer
 from sourcing.splits import Split, ways_to_give
 from sourcing.verdicts import Verdicts
 
@@ -28,9 +30,9 @@ from sourcing.verdicts import Verdicts
 STEP_LIMIT = 300_000
 STEPS_PER_SET = 30_000
 
-# (node index, service index, load key): integers only, so that plans compare by ID order.
-_Choice = tuple[tuple[int, int, int], ...]
-_Ranked = tuple[int, int, _Choice]
+# Integers only, so that plans compare by ID order.
+_Ranked = tuple[int, int, Choice]
+_Lanes = tuple[tuple[Lane, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,15 @@ class Found:
     """What a search found, best first. ``exact`` is False when a step limit cut it short."""
 
     plans: tuple[Plan, ...]
+    exact: bool
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The same before plans are built of it."""
+
+    drafts: list[Draft]
     exact: bool
     steps: int
 
@@ -57,29 +68,84 @@ def search(
     Args:
         pricer: prices of this snapshot, where the caller has them already.
     """
-    run = _Search(pricer or Pricer(snapshot), verdicts, k)
-    limit = snapshot.order.max_parcels if verdicts.max_parcels is None else verdicts.max_parcels
-    if run.pricer.lines and k > 0:
-        run.enumerate(limit)
-    plans = tuple(
-        build_plan(run.pricer, verdicts, [(n, s, run.load(key)) for n, s, key in choice])
-        for _, _, choice in run.best
+    ranking = ranked(snapshot, verdicts, k, pricer or Pricer(snapshot))
+    hits = verdicts.hits
+    plans = (
+        draft.plan(dict.fromkeys(hit for pair in draft.pairs for hit in hits.get(pair, ())))
+        for draft in ranking.drafts
     )
-    return Found(plans, run.exact, run.steps)
+    return Found(tuple(plans), ranking.exact, ranking.steps)
+
+
+def ranked(snapshot: RouteSnapshot, verdicts: Verdicts, k: int, pricer: Pricer) -> Ranking:
+    """Like ``search``, without building the plans.
+
+    Searches over the same prices that are asked for the same find the same, and two versions of
+    a policy mostly ask for the same: what was found is kept with the prices.
+    """
+    limit = snapshot.order.max_parcels if verdicts.max_parcels is None else verdicts.max_parcels
+    lanes = _usable_lanes(pricer, verdicts)
+    priced = tuple([(lane.node, lane.service, fixed) for lane, fixed in lanes])
+    asked = (priced, verdicts.excluded, limit, k)
+    found = pricer.searched.get(asked)
+    if found is None:
+        run = _Search(pricer, lanes, verdicts.excluded, k)
+        if pricer.lines and k > 0:
+            run.enumerate(limit)
+        found = pricer.searched[asked] = (run.best, run.exact, run.steps)
+    best, exact, steps = found
+    builder = Builder(pricer, verdicts)
+    return Ranking([Draft(builder, cost, choice) for cost, _, choice in best], exact, steps)
+
+
+def _usable_lanes(pricer: Pricer, verdicts: Verdicts) -> _Lanes:
+    """Kept lanes, each with what it costs whatever the load."""
+    kept, adjustments = verdicts.kept, verdicts.adjustment_minor
+    a_day = verdicts.lateness_minor_per_day
+    return tuple(
+        [
+            (lane, adjustments.get(lane.pair, 0) + a_day * lane.days_late)
+            for lanes in pricer.leaving
+            for lane in lanes
+            if kept is None or lane.pair in kept
+        ]
+    )
+
+
+class _Assignment(NamedTuple):
+    """Lines on their way to a set of nodes.
+
+    Attributes:
+        order: lines, those with the fewest ways first.
+        reach: how many nodes the lines from each on can still bring in.
+        keys: what each node has so far, as load keys.
+        left: stock by (position, SKU), where two lines want the same SKU.
+        stop: steps at which the set has had its turn.
+    """
+
+    nodes: tuple[int, ...]
+    order: list[int]
+    options: list[list[Split]]
+    reach: list[int]
+    keys: list[int]
+    left: dict[tuple[int, str], int] | None
+    stop: int
 
 
 class _Search:
     """One enumeration. ``best`` is kept sorted and never longer than k."""
 
-    def __init__(self, pricer: Pricer, verdicts: Verdicts, k: int) -> None:
+    def __init__(
+        self, pricer: Pricer, lanes: _Lanes, excluded: frozenset[tuple[str, str]], k: int
+    ) -> None:
         self.pricer = pricer
-        self.verdicts = verdicts
         self.k = k
         self.best: list[_Ranked] = []
         self.steps = 0
         self.exact = True
+        self._excluded = excluded
         self._bound: int | None = None
-        self._options: dict[int, dict[int, tuple[tuple[int, int], ...]]] = {}
+        self._options: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
         lines = pricer.lines
         self._demand: dict[str, int] = {}
         for line in lines:
@@ -89,27 +155,16 @@ class _Search:
         self._radix = [1]
         for line in lines:
             self._radix.append(self._radix[-1] * (line.quantity + 1))
-        self._lanes = self._usable_lanes()
+        self._lanes: dict[int, list[tuple[Lane, int]]] = {}
+        for usable in lanes:
+            self._lanes.setdefault(usable[0].node, []).append(usable)
         self._stock = self._usable_stock()
         self._weight = self._weight_cost()
         self._least = {n: self._least_cost(n) for n in self._lanes if any(self._stock[n])}
 
-    def _usable_lanes(self) -> dict[int, list[tuple[Lane, int]]]:
-        """Kept lanes by node, each with what it costs whatever the load."""
-        pricer, verdicts = self.pricer, self.verdicts
-        usable: dict[int, list[tuple[Lane, int]]] = {}
-        for (n, s), lane in pricer.lanes.items():
-            pair = (pricer.nodes[n].id, pricer.services[s].id)
-            if verdicts.kept is not None and pair not in verdicts.kept:
-                continue
-            fixed = verdicts.adjustment_minor.get(pair, 0)
-            fixed += verdicts.lateness_minor_per_day * lane.days_late
-            usable.setdefault(n, []).append((lane, fixed))
-        return usable
-
     def _usable_stock(self) -> dict[int, list[int]]:
         """Units of each line that each usable node may give."""
-        pricer, excluded = self.pricer, self.verdicts.excluded
+        pricer, excluded = self.pricer, self._excluded
         return {
             n: [
                 0
@@ -166,26 +221,30 @@ class _Search:
         stock, node = self._stock[n], self.pricer.nodes[n]
         return all(stock) and all(node.stock[sku] >= d for sku, d in self._demand.items())
 
-    def _node_sets(self, nodes: list[int], size: int) -> Iterator[tuple[int, ...]]:
-        """Sets of nodes whose least cost is within the bound; nodes come cheapest first."""
+    def _node_sets(
+        self, nodes: list[int], size: int, start: int = 0, chosen: tuple[int, ...] = (),
+        cost: int = 0,
+    ) -> Iterator[tuple[int, ...]]:  # fmt: skip
+        """Sets of nodes whose least cost is within the bound; nodes come cheapest first.
+
+        Args:
+            size: how many nodes are still to be chosen, from ``start`` on.
+            cost: of those that are chosen, at least.
+        """
         least = self._least
-
-        def extend(start: int, chosen: tuple[int, ...], cost: int) -> Iterator[tuple[int, ...]]:
-            missing = size - len(chosen)
-            for i in range(start, len(nodes) - missing + 1):
-                self.steps += 1
-                if self.steps > STEP_LIMIT:
-                    return
-                # Later nodes cost at least as much, so nothing better follows.
-                if self._bound is not None and cost + least[nodes[i]] * missing > self._bound:
-                    return
-                picked = (*chosen, nodes[i])
-                if missing == 1:
-                    yield picked
-                else:
-                    yield from extend(i + 1, picked, cost + least[nodes[i]])
-
-        yield from extend(0, (), self._weight)
+        for i in range(start, len(nodes) - size + 1):
+            self.steps += 1
+            if self.steps > STEP_LIMIT:
+                return
+            # Later nodes cost at least as much, so nothing better follows.
+            at_least = self._weight + cost + least[nodes[i]] * size
+            if self._bound is not None and at_least > self._bound:
+                return
+            picked = (*chosen, nodes[i])
+            if size == 1:
+                yield picked
+            else:
+                yield from self._node_sets(nodes, size - 1, i + 1, picked, cost + least[nodes[i]])
 
     def _assign(self, nodes: tuple[int, ...]) -> None:
         """Every way to give all lines to exactly these nodes."""
@@ -193,41 +252,40 @@ class _Search:
         if not all(options):
             return
         order = sorted(range(len(options)), key=lambda i: (len(options[i]), i))
-        # How many nodes the lines from here on can still bring in.
         reach = [0] * (len(order) + 1)
         for at in range(len(order) - 1, -1, -1):
             reach[at] = reach[at + 1] + max(map(len, options[order[at]]))
-        keys = [0] * len(nodes)
-        left = self._remaining(nodes)
         stop = min(STEP_LIMIT, self.steps + STEPS_PER_SET)
+        keys, left = [0] * len(nodes), self._remaining(nodes)
+        self._give(_Assignment(nodes, order, options, reach, keys, left, stop), 0)
 
-        def give(at: int) -> None:
-            if at == len(order):
-                self.steps += 1
-                if all(keys):
-                    self._keep(nodes, keys)
-                return
-            if self.steps > stop:
-                self.exact = False
-                return
-            if keys.count(0) > reach[at]:
-                return
-            line = order[at]
-            radix, sku = self._radix[line], self.pricer.lines[line].sku
-            for split in options[line]:
-                if left is not None and any(left[p, sku] < units for p, units in split):
-                    continue
-                for p, units in split:
-                    keys[p] += units * radix
-                    if left is not None:
-                        left[p, sku] -= units
-                give(at + 1)
-                for p, units in split:
-                    keys[p] -= units * radix
-                    if left is not None:
-                        left[p, sku] += units
-
-        give(0)
+    def _give(self, given: _Assignment, at: int) -> None:
+        """Give the lines from ``at`` on in every way."""
+        keys, left = given.keys, given.left
+        if at == len(given.order):
+            self.steps += 1
+            if all(keys):
+                self._keep(given.nodes, keys)
+            return
+        if self.steps > given.stop:
+            self.exact = False
+            return
+        if keys.count(0) > given.reach[at]:
+            return
+        line = given.order[at]
+        radix, sku = self._radix[line], self.pricer.lines[line].sku
+        for split in given.options[line]:
+            if left is not None and any(left[p, sku] < units for p, units in split):
+                continue
+            for p, units in split:
+                keys[p] += units * radix
+                if left is not None:
+                    left[p, sku] -= units
+            self._give(given, at + 1)
+            for p, units in split:
+                keys[p] -= units * radix
+                if left is not None:
+                    left[p, sku] += units
 
     def _remaining(self, nodes: tuple[int, ...]) -> dict[tuple[int, str], int] | None:
         """Stock by (position, SKU), needed only where two lines want the same SKU."""
@@ -249,18 +307,19 @@ class _Search:
 
     def _priced(self, n: int, key: int) -> tuple[tuple[int, int], ...]:
         """(cost, service) of a load at a node, cheapest first."""
-        at_node = self._options.setdefault(n, {})
-        known = at_node.get(key)
+        known = self._options.get((n, key))
         if known is None:
-            load = self.load(key)
+            load = self.pricer.load(key)
             self.steps += 5 * len(load)
-            handling = self.pricer.handling(n, load)
-            options = []
-            for lane, fixed in self._lanes[n]:
-                shipping = self.pricer.shipping(lane, load)
-                if shipping is not None:
-                    options.append((fixed + handling + shipping, lane.service))
-            known = at_node[key] = tuple(sorted(options))
+            prices = self.pricer.asked(n, load)
+            options: list[tuple[int, int]] = []
+            if prices is not None:
+                handling = self.pricer.handling(n, load)
+                options = [
+                    (fixed + handling + prices[lane.at], lane.service)
+                    for lane, fixed in self._lanes[n]
+                ]
+            known = self._options[n, key] = tuple(sorted(options))
         return known
 
     def _keep(self, nodes: tuple[int, ...], keys: list[int]) -> None:
@@ -280,26 +339,29 @@ class _Search:
         for at in range(len(nodes) - 1, -1, -1):
             rest[at] = rest[at + 1] + options[at][0][0]
 
-        def choose(at: int, cost: int, services: tuple[int, ...]) -> None:
-            if at == len(nodes):
-                choice = tuple(zip(nodes, services, keys, strict=True))
-                insort(self.best, (cost, len(nodes), choice))
-                del self.best[self.k :]
-                if len(self.best) == self.k:
-                    self._bound = self.best[-1][0]
+        self._choose(nodes, tuple(keys), options, rest, 0, 0, ())
+
+    def _choose(
+        self, nodes: tuple[int, ...], keys: tuple[int, ...],
+        options: list[tuple[tuple[int, int], ...]], rest: list[int], at: int, cost: int,
+        services: tuple[int, ...],
+    ) -> None:  # fmt: skip
+        """Keep what is among the k best of the services of the nodes from ``at`` on.
+
+        Args:
+            rest: what the nodes from each one on cost at least.
+            cost: of the services chosen so far.
+        """
+        least, last = rest[at + 1], at + 1 == len(nodes)
+        for price, service in options[at]:
+            bound, so_far = self._bound, cost + price
+            if bound is not None and so_far + least > bound:
                 return
-            for price, service in options[at]:
-                if self._bound is not None and cost + price + rest[at + 1] > self._bound:
-                    return
-                choose(at + 1, cost + price, (*services, service))
-
-        choose(0, 0, ())
-
-    def load(self, key: int) -> Load:
-        """Units by line of a load key."""
-        load = []
-        for i, line in enumerate(self.pricer.lines):
-            key, units = divmod(key, line.quantity + 1)
-            if units:
-                load.append((i, units))
-        return tuple(load)
+            chosen = (*services, service)
+            if not last:
+                self._choose(nodes, keys, options, rest, at + 1, so_far, chosen)
+                continue
+            insort(self.best, (so_far, len(nodes), tuple(zip(nodes, chosen, keys, strict=True))))
+            if len(self.best) >= self.k:
+                del self.best[self.k :]
+                self._bound = self.best[-1][0]

@@ -37,7 +37,7 @@ def test_the_four_evaluators_of_the_decision_bench_agree() -> None:
 def test_the_backtest_bench_counts_every_process() -> None:
     command = [
         sys.executable, "-m", "bench.backtest", "--orders", "50", "--rounds", "2",
-        "--processes", "2", "--json",
+        "--processes", "2", "--snapshots", "20", "--json",
     ]  # fmt: skip
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
@@ -46,6 +46,7 @@ def test_the_backtest_bench_counts_every_process() -> None:
     found = json.loads(done.stdout)
     assert found["decisions_per_s"] >= found["per_process"] > 0
     assert found["bytes_per_record"] > 1_000
+    assert found["search_per_process"] > 0
 
 
 def test_a_rollback_counts_for_the_next_decision() -> None:

@@ -15,7 +15,6 @@ from policies.candidates import Market
 from policies.evaluator import Run
 from policies.routing import Routing
 from policies.translate import Fault
-from sourcing import Pricer
 from tests.policies.policy_documents import load_policy_untested
 
 HEAD = """
@@ -201,7 +200,7 @@ def test_a_fact_that_is_missing_or_of_another_type_is_refused_and_never_a_defaul
     )
     rules, snapshot = policy.rules, situation(Random(5))
     assert rules is not None
-    good = Market(snapshot, Pricer(snapshot)).facts(rules.program.reads)
+    good = Market(snapshot).facts(rules.program.reads)
     assert rules.ask(good).standings
     harmed = 0
     for space, number in (("order", None), ("nodes", 0), ("services", 0), ("quotes", 0)):

@@ -1,0 +1,159 @@
+"""Services from a node, with prices and dates: worked out once for all orders that they fit.
+
+What a service asks depends on its rate card, zone and pounds, when it arrives on departure and
+transit. Orders differ in little of that, so whole rows of prices and dates are remembered. A
+network whose services or cards change gets new rows; old ones are forgotten in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from domain.decision import RateCard, ServiceFacts, TransitFacts
+from sourcing.promise import deliver_at
+from sourcing.rates import parcel_price, price_floor
+
+# Parcels as (billed pounds, how many of them).
+Pounds = tuple[tuple[int, int], ...]
+
+
+class Lane(NamedTuple):
+    """One service from one node, for one order.
+
+    Attributes:
+        pair: IDs of node and service, what policies know it by.
+        at: its place among the node's fares.
+        floor: (intercept, slope per pound) of a line that none of its prices is under.
+        days_late: days begun after the promise, at the 90th percentile.
+    """
+
+    node: int
+    service: int
+    pair: tuple[str, str]
+    at: int
+    zone: int
+    floor: tuple[int, float]
+    deliver_p50: datetime
+    deliver_p90: datetime
+    days_late: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tariff:
+    """Services with their rate cards and calendar. ``services`` are sorted by ID."""
+
+    services: tuple[ServiceFacts, ...]
+    cards: Mapping[str, RateCard]
+    holidays: tuple[str, ...]
+    residential: bool
+
+
+class Fare(NamedTuple):
+    """A service that leaves a node, priced for a zone. ``rule`` is an index of ``Fares.rules``."""
+
+    service: int
+    zone: int
+    card: RateCard
+    transit: TransitFacts
+    floor: tuple[int, float]
+    rule: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fares:
+    """What leaves a node for a destination, by service, and why the rest does not.
+
+    Attributes:
+        refused: (service index, why it is no lane).
+        rules: a card for each different rule of dimensional weight.
+        same_rules: equal where parcels are billed for the same pounds.
+    """
+
+    tariff: Tariff
+    fares: tuple[Fare, ...]
+    refused: tuple[tuple[int, str], ...]
+    rules: tuple[RateCard, ...]
+    same_rules: tuple[tuple[int, int], ...]
+
+
+@lru_cache(maxsize=256)
+def tariff(
+    services: tuple[ServiceFacts, ...], cards: tuple[RateCard, ...], holidays: tuple[str, ...],
+    *, residential: bool,
+) -> Tariff:  # fmt: skip
+    """The services of a snapshot; snapshots with the same ones share it."""
+    return Tariff(
+        services=tuple(sorted(services, key=lambda s: s.id)),
+        cards={card.name: card for card in cards},
+        holidays=holidays,
+        residential=residential,
+    )
+
+
+@lru_cache(maxsize=8_192)
+def fares_from(of: Tariff, node: str, zones: tuple[tuple[str, int], ...]) -> Fares:
+    """What leaves a node.
+
+    Args:
+        zones: the destination's, by carrier.
+    """
+    zone_of = dict(zones)
+    fares: list[Fare] = []
+    refused: list[tuple[int, str]] = []
+    rules: dict[tuple[int, int], RateCard] = {}
+    for s, service in enumerate(of.services):
+        if node not in service.nodes:
+            continue
+        zone, card = zone_of.get(service.carrier), of.cards.get(service.card)
+        transit = service.transit.get(zone) if zone is not None else None
+        if not service.available:
+            refused.append((s, f"{service.id} is not available"))
+        elif card is None:
+            refused.append((s, f"{service.id} has no rate card {service.card}"))
+        elif zone is None or transit is None or not card.breaks.get(zone):
+            refused.append((s, f"{service.id} does not serve the destination from {node}"))
+        else:
+            rule = (card.dim_divisor, card.dim_over_cubic_inches)
+            rules.setdefault(rule, card)
+            floor = price_floor(card, zone, residential=of.residential)
+            fares.append(Fare(s, zone, card, transit, floor, [*rules].index(rule)))
+    return Fares(of, tuple(fares), tuple(refused), tuple(rules.values()), tuple(rules))
+
+
+@lru_cache(maxsize=16_384)
+def arrivals(of: Fares, leaves: datetime, timezone: str) -> tuple[tuple[datetime, datetime], ...]:
+    """(p50, p90) of each fare, for what leaves at a time.
+
+    Raises:
+        ValueError: a carrier's calendar has no deliverable day within the horizon.
+    """
+    services, holidays = of.tariff.services, of.tariff.holidays
+
+    def lands(fare: Fare, days: int) -> datetime:
+        saturday = services[fare.service].delivers_saturday
+        return deliver_at(leaves, days, timezone, holidays, saturday)
+
+    return tuple((lands(f, f.transit.p50), lands(f, f.transit.p90)) for f in of.fares)
+
+
+@lru_cache(maxsize=65_536)
+def asked(of: Fares, parcels: tuple[Pounds, ...]) -> tuple[int, ...]:
+    """What each fare asks for parcels, in minor units.
+
+    Args:
+        parcels: by rule of dimensional weight.
+    """
+    return tuple(
+        sum(_price(f.card, f.zone, weight, of.tariff.residential) * count
+            for weight, count in parcels[f.rule])
+        for f in of.fares
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=65_536)
+def _price(card: RateCard, zone: int, pounds: int, residential: bool) -> int:
+    return parcel_price(card, zone, pounds, residential=residential).total_minor
