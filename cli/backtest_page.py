@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from cli.policy_backtest import row, signed_money
-from domain.units import exponent
+from domain.units import exponent, format_money
 from policies.readout import Backtest, Example, Metric
 
 if TYPE_CHECKING:
@@ -19,17 +19,27 @@ SHARES = ("express", "split", "on_time", "asked", "infeasible")
 # More or less express and splits are neither good nor bad in themselves.
 MORE_IS_BETTER, NEITHER = ("on_time",), ("express", "split")
 RULES = 12
+SLOTS = 4  # bars that a plot has room for at least: a single one is not as wide as the plot
 STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1f2937;background:#fff;max-width:62rem;
- margin:2rem auto;padding:0 1rem}
+:root{color-scheme:light dark;--text:#1f2937;--soft:#4b5563;--line:#e5e7eb;--back:#fff;
+ --better:#15803d;--worse:#b91c1c}
+@media(prefers-color-scheme:dark){:root{--text:#e5e7eb;--soft:#a3adbb;--line:#323a46;
+ --back:#14181f;--better:#4ade80;--worse:#f87171}
+ svg{filter:invert(.9) hue-rotate(180deg)}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--text);background:var(--back);
+ max-width:76rem;margin:2rem auto;padding:0 1.5rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .4rem}
-p{margin:.3rem 0;color:#4b5563}table{border-collapse:collapse;width:100%}
-th,td{padding:.35rem .6rem;border-bottom:1px solid #e5e7eb;text-align:right;
- font-variant-numeric:tabular-nums}
-th{font-weight:600;color:#4b5563}th:first-child,td:first-child,.t td{text-align:left}
-.better{color:#15803d}.worse{color:#b91c1c}figure{margin:.5rem 0}svg{width:100%;height:auto}
-.two{display:grid;grid-template-columns:1fr 1fr;gap:1rem}
-@media(max-width:40rem){.two{grid-template-columns:1fr}}
+p{margin:.3rem 0;color:var(--soft)}p.sum{color:var(--text);font-size:1.05rem;margin:.6rem 0 1rem}
+table{border-collapse:collapse;width:100%}
+th,td{padding:.35rem .6rem;border-bottom:1px solid var(--line);text-align:right;
+ vertical-align:top;font-variant-numeric:tabular-nums}
+th{font-weight:600;color:var(--soft)}
+th:first-child,td:first-child,.t th,.t td{text-align:left}
+.t th.n,.t td.n{text-align:right}.n,.t td:first-child{white-space:nowrap}
+.better{color:var(--better)}.worse{color:var(--worse)}
+figure{margin:.5rem 0}svg{width:100%;height:auto}
+.two{display:grid;grid-template-columns:1fr 1fr;gap:1rem 2rem}
+@media(max-width:48rem){.two{grid-template-columns:1fr}.wide{overflow-x:auto}}
 """
 
 
@@ -48,14 +58,13 @@ def page(result: Backtest, speed: Mapping[str, float], what: str, currency: str)
         f"<h1>{escape(title)}</h1>",
         f"<p>Instead of {escape(', '.join(result.now))} at the point {escape(result.point)}, over "
         f"{escape(what)}.</p>",
+        f'<p class="sum"><b>{changed.decisions:,} of {result.decisions:,} decisions change</b> '
+        f"({share:.1%}). {_sum_of(result, currency)}</p>",
         _table(result, currency),
         "<p>Difference: the candidate less today, decision by decision. Interval: 95 % of 2,000 "
         "bootstrap resamples of the orders (percentiles). Costs and dates are those foreseen.</p>",
         *_plots(result, currency),
-        "<h2>Changed decisions</h2>",
-        f"<p>{changed.decisions:,} of {result.decisions:,} decisions change ({share:.1%}). "
-        f"{_sum_of(result, currency)}</p>",
-        _examples(result.examples, currency),
+        _examples(result, currency),
         f"<p>{speed['decisions']:,.0f} decisions in {speed['seconds']:,.1f} s: "
         f"{speed['per_second']:,.0f} a second in all, "
         f"{speed['per_second_and_process']:,.0f} in each process while it works "
@@ -82,7 +91,7 @@ def _table(result: Backtest, currency: str) -> str:
         for metric in result.metrics
     )  # fmt: skip
     outcomes = "".join(
-        f"<tr><td>{escape(outcome)}</td><td>{before:,}</td><td>{after:,}</td>"
+        f"<tr><td>{escape(outcome)}, decisions</td><td>{before:,}</td><td>{after:,}</td>"
         f"<td>{after - before:+,}</td><td></td></tr>"
         for outcome, (before, after) in result.outcomes.items()
     )
@@ -102,26 +111,45 @@ def _sum_of(result: Backtest, currency: str) -> str:
     changed = result.changed
     if result.point != "route" or not changed.decisions:
         return ""
+    cost, hours = changed.cost_minor, changed.hours
+    money = format_money(abs(cost), currency)
     return (
-        f"They cost {signed_money(changed.cost_minor, currency)} and arrive {changed.hours:+,.0f} "
-        f"hours altogether; express {changed.express[0]} → {changed.express[1]}, split over nodes "
+        f"Together they cost {money} {'more' if cost > 0 else 'less'} and arrive "
+        f"{abs(hours):,.0f} hours {'later' if hours > 0 else 'sooner'}; express "
+        f"{changed.express[0]} → {changed.express[1]}, split over nodes "
         f"{changed.split[0]} → {changed.split[1]}."
     )
 
 
-def _examples(examples: tuple[Example, ...], currency: str) -> str:
+def _examples(result: Backtest, currency: str) -> str:
+    """Changed decisions one by one, those whose cost changes most."""
+    examples = result.examples
     if not examples:
         return ""
-    rows = "".join(
-        f"<tr><td>{escape(e.order_id)}</td><td>{escape(e.now)}</td><td>{escape(e.candidate)}</td>"
-        f"<td>{'' if e.cost_minor is None else signed_money(e.cost_minor, currency)}</td>"
-        f"<td>{'' if e.hours is None else f'{e.hours:+,.0f} h'}</td>"
-        f"<td>{escape(', '.join(e.rules))}</td></tr>"
-        for e in examples
+    numbers = {"Cost": "n", "Delivery": "n"} if result.point == "route" else {}
+    names = ("Order", "Now", "Candidate", *numbers, "Rules")
+    head = "".join(f'<th class="{numbers.get(name, "")}">{name}</th>' for name in names)
+    rows = "".join(_example(e, currency, foreseen=bool(numbers)) for e in examples)
+    first = result.changed.decisions > len(examples)
+    which = f"The {len(examples)} whose cost changes most." if first else "All of them."
+    return (
+        f'<h2>Changed decisions</h2><p>{which}</p><div class="wide"><table class="t">'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
-    names = ("Order", "Now", "Candidate", "Cost", "Delivery", "Rules")
-    head = "".join(f"<th>{name}</th>" for name in names)
-    return f'<table class="t"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _example(example: Example, currency: str, *, foreseen: bool) -> str:
+    """One row; ``foreseen`` where costs and dates are."""
+    cost, hours = example.cost_minor, example.hours
+    numbers = (
+        "" if cost is None else signed_money(cost, currency),
+        "" if hours is None else f"{hours:+,.0f} h",
+    )
+    words = "".join(
+        f"<td>{escape(text)}</td>" for text in (example.order_id, example.now, example.candidate)
+    )
+    cells = "".join(f'<td class="n">{number}</td>' for number in numbers) if foreseen else ""
+    return f"<tr>{words}{cells}<td>{escape(', '.join(example.rules))}</td></tr>"
 
 
 def _plots(result: Backtest, currency: str) -> list[str]:
@@ -134,7 +162,7 @@ def _plots(result: Backtest, currency: str) -> list[str]:
         drawn.append(_figure("Difference, 95 % interval", lambda ax: _intervals(ax, moved)))
     if result.changed.by_rule:
         drawn.append(_figure("Changed decisions by rule", lambda ax: _rules(ax, result)))
-    shares = [m for m in result.metrics if m.name in SHARES]
+    shares = [m for m in result.metrics if m.name in SHARES and (m.now or m.candidate)]
     if shares:
         drawn.append(_figure("Shares of decisions", lambda ax: _shares(ax, shares)))
     return [f'<div class="two">{"".join(drawn)}</div>'] if drawn else []
@@ -154,7 +182,9 @@ def _figure(title: str, draw: Callable[[Axes], None]) -> str:
             axes.spines[side].set_visible(False)
         draw(axes)
         out = io.StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            out, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        )
     svg = out.getvalue()
     return f"<figure><h2>{escape(title)}</h2>{svg[svg.index('<svg') :]}</figure>"
 
@@ -184,7 +214,9 @@ def _intervals(axes: Axes, metrics: list[Metric]) -> None:
         axes.plot(ends, [place, place], color=colour, linewidth=2.4, solid_capstyle="round")
         axes.plot([metric.difference * scale], [place], "o", color=colour)
     axes.axvline(0, color="#1f2937", linewidth=0.8)
-    units = [f"{m.title}, {'points' if m.unit == 'share' else '%'}" for m, _ in reversed(shown)]
+    units = [
+        f"{m.title}, {'% points' if m.unit == 'share' else '% of now'}" for m, _ in reversed(shown)
+    ]
     axes.set_yticks(range(len(units)), units)
     axes.set_ylim(-0.6, len(units) - 0.4)
     axes.set_xlabel("candidate less now")
@@ -195,6 +227,8 @@ def _rules(axes: Axes, result: Backtest) -> None:
     bars = axes.barh([rule for rule, _ in found], [n for _, n in found], color=CANDIDATE)
     axes.bar_label(bars, padding=3)
     axes.margins(x=0.12)
+    axes.locator_params(axis="x", integer=True)
+    axes.set_ylim(len(found) - max(SLOTS, len(found)) - 0.5, len(found) - 0.5)
     axes.set_xlabel("decisions that it has a part in")
 
 
@@ -207,4 +241,5 @@ def _shares(axes: Axes, metrics: list[Metric]) -> None:
     axes.set_xticks(list(places), [m.title.replace(" ", "\n", 1) for m in metrics])
     axes.set_ylabel("%")
     axes.set_ylim(0, 112)
+    axes.set_xlim(-0.5, max(SLOTS, len(metrics)) - 0.5)
     axes.legend(frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1, 1.12))

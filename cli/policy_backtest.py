@@ -170,14 +170,15 @@ def row(metric: Metric, currency: str) -> tuple[str, str, str, str, str]:
     scale = {"minor": 10.0 ** -exponent(currency), "hours": 1.0, "share": 100.0}[metric.unit]
 
     def step(value: float) -> str:
-        return f"{value * scale:+,.{digits}f}"
+        shown = f"{value * scale:+,.{digits}f}"
+        return shown if value else shown.removeprefix("+")
 
     return (
         f"{metric.title}, {unit}",
         f"{metric.now * scale:,.{digits}f}",
         f"{metric.candidate * scale:,.{digits}f}",
         step(metric.difference),
-        f"{step(metric.low)} to {step(metric.high)}" if metric.low or metric.high else "none",
+        f"{step(metric.low)} to {step(metric.high)}" if metric.low or metric.high else "–",
     )
 
 

@@ -22,7 +22,7 @@ BINS = 40
 # Name, title, unit, the figure of one order; None where the order has none.
 _METRICS: tuple[tuple[str, str, Unit, Callable[[Measured], float | None]], ...] = (
     ("cost_minor", "Cost per order", "minor", lambda m: m.cost_minor),
-    ("hours", "Hours to delivery (p90)", "hours", lambda m: m.hours),
+    ("hours", "Time to delivery (p90)", "hours", lambda m: m.hours),
     ("on_time", "On time", "share", lambda m: m.on_time),
     ("express", "Express", "share", lambda m: None if m.infeasible else m.express),
     ("split", "Split over nodes", "share", lambda m: None if m.infeasible else m.split),

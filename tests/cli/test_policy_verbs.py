@@ -168,6 +168,24 @@ def test_the_page_stands_alone_and_has_four_plots(session: Session, tmp_path: Pa
         assert words in text
 
 
+def test_the_page_says_first_what_changes_and_has_no_column_without_figures(
+    session: Session, tmp_path: Path
+) -> None:
+    route, html = candidate(tmp_path, "cost_priority", HURRIED), tmp_path / "out.html"
+    run("backtest", route, "--generate", 80, "--html", html, "--processes", 1)
+    text = html.read_text()
+    assert text.index("decisions change") < text.index("<table")
+    assert re.search(r"Together they cost \d+\.\d\d USD less and arrive \d+ hours later", text)
+    assert ">Delivery</th>" in text
+    record(session, [(sample("approve", {"cost_minor": 2_650}), MARCH)])
+    changes = ("cost_minor: 2701", "cost_minor: 2601"), ("cost_minor: 2700", "cost_minor: 2600")
+    strict = candidate(tmp_path, "finance_approval", STRICT, *changes)
+    run("backtest", strict, "--html", html, "--processes", 1)
+    text = html.read_text()
+    assert "<td>ask finance, decisions</td><td>0</td><td>1</td><td>+1</td>" in text
+    assert ">Delivery</th>" not in text
+
+
 def test_several_processes_come_to_the_same_result(session: Session, tmp_path: Path) -> None:
     path = candidate(tmp_path, "cost_priority", HURRIED)
     words = ("backtest", path, "--generate", 250, "--json", "--processes")
