@@ -22,8 +22,9 @@ from policies.oracle import difference
 from policies.params import faults
 from policies.points import POINTS, ROLES, PointSpec, Verb
 from policies.program import Program
-from policies.soundness import Claim, claim, implies, unit_of, unsound
+from policies.soundness import Claim, claim, implies, unsound
 from policies.source import Path, Source
+from policies.units import Units, in_words, unit_named, wanted
 
 _MISSING = object()
 
@@ -47,7 +48,7 @@ class _Checker:
         self.problems: list[Problem] = []
         self._languages: dict[str, Language] = {}
         self._params: dict[str, Value] = {n: p.current for n, p in document.params.items()}
-        self._units = {f"params.{n}": p.unit for n, p in document.params.items()}
+        self._units = Units({f"params.{n}": p.unit for n, p in document.params.items()})
         self._choices = dict(self.spec.choices) | {
             f"params.{n}": tuple(p.options) for n, p in document.params.items() if p.options
         }
@@ -287,9 +288,10 @@ class _Checker:
     ) -> Expression | int | None:
         if isinstance(value, str):
             found = self._expression(path, scope, value, "int")
-            ours = unit_of(found.source.strip().lstrip("-"), self._units) if found else ""
-            if ours not in ("", unit):
-                self.refuse(path, f"counts {ours}, but {unit} are wanted", f"Use a param of {unit}")
+            ours = self._units.of(found.tree, found.tree.root) if found else None
+            if ours not in (None, unit_named(unit)):
+                reason = f"counts {in_words(ours)}, but {unit} are wanted"
+                self.refuse(path, reason, wanted(ours, unit))
             return found
         if type(value) is int:
             if least is not None and value < least:

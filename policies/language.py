@@ -31,6 +31,10 @@ HitPolicy = Literal["collect", "sum", "min", "first"]
 Unit = Literal[
     "minor",
     "minor_per_day",
+    "minor_per_hour",
+    "minor_per_mile",
+    "minor_per_percent",
+    "minor_per_per_mille",
     "hours",
     "days",
     "percent",
@@ -125,14 +129,15 @@ class Rollout(_Part):
     by: By = "order"
     only: list[str] = Field(default=[], max_length=1_000)
     salt: str = Field(default="", max_length=60)
-    stages: list[RolloutStage] = Field(default=[], max_length=10)
+    stages: list[RolloutStage] = Field(default=[], min_length=1, max_length=10)
     guards: RolloutGuards = RolloutGuards()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Rollout:
         percents = [stage.percent for stage in self.stages]
         if percents != sorted(set(percents)):
-            raise ValueError(f"stages have percents {percents}, which do not rise")
+            listed = ", ".join(map(str, percents))
+            raise ValueError(f"stages have percents {listed}, which do not rise")
         if self.stages and self.mode != "canary":
             raise ValueError(f"stages are for mode canary, not for {self.mode}")
         if self.only and self.by == "order":
@@ -229,7 +234,8 @@ def _fields_at(path: Path) -> list[str]:
     """Keys that may stand in the mapping at a path."""
     model: Any = Document
     for part, of in (("params", Param), ("steps", Step), ("rules", Rule), ("default", Answer),
-                     ("rollout", Rollout), ("tests", Trial)):  # fmt: skip
+                     ("rollout", Rollout), ("stages", RolloutStage), ("guards", RolloutGuards),
+                     ("tests", Trial)):  # fmt: skip
         if part in path:
             model = of
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -131,7 +131,7 @@ POINTS: Mapping[Point, PointSpec] = {
             ),
             "limit_parcels": Verb(("order",), ("min", "first"), True, least=1, unit="count"),
             "charge_lateness": Verb(
-                ("order",), ("sum", "min", "first"), True, least=0, unit="minor"
+                ("order",), ("sum", "min", "first"), True, least=0, unit="minor_per_day"
             ),
         },
         on_error=("reject",),

@@ -6,42 +6,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policies.anatomy import OPERATORS, conjuncts, operator, text, walk, whole
+from policies.anatomy import conjuncts, operator, text, walk, whole
 from policies.language import nearest
 from policies.tree import Tree
+from policies.units import Units
 
 # (offset in the expression, reason, remedy)
 Unsound = tuple[int, str, str]
 _DIVISIONS = {"divide_int64": "divides", "modulo_int64": "divides"}
-_SUFFIXES = {"_minor": "minor", "_hours": "hours", "_percent": "percent", "_miles": "miles",
-             "_days": "days",
-             "_per_mille": "per_mille"}  # fmt: skip
 _ENDLESS = 2**64
 
 
-def unit_of(name: str, params: Mapping[str, str]) -> str:
-    """The unit of a fact by its name's ending, of a param by its declaration; empty if neither.
-
-    Args:
-        params: units of the params by dotted name.
-    """
-    if name in params:
-        return params[name] if params[name] in _SUFFIXES.values() else ""
-    leaf = name.partition(".")[2]
-    for start, unit in (("hours_to_", "hours"), ("days_since_", "days")):
-        if leaf.startswith(start):
-            return unit
-    return next((unit for suffix, unit in _SUFFIXES.items() if leaf.endswith(suffix)), "")
-
-
-def unsound(
-    tree: Tree, choices: Mapping[str, tuple[str, ...]], units: Mapping[str, str]
-) -> Iterator[Unsound]:
+def unsound(tree: Tree, choices: Mapping[str, tuple[str, ...]], units: Units) -> Iterator[Unsound]:
     """Divisions by zero, texts that a fact never has, amounts compared with hours.
 
     Args:
         choices: by dotted name, the only texts that a fact or param may have.
-        units: units of the params by dotted name.
     """
     for expr, _item, _over in walk(tree.root):
         if tree.variable(expr) is not None or not expr.HasField("call"):
@@ -49,14 +29,10 @@ def unsound(
         at = tree.positions.get(expr.id, 0)
         if tree.overload(expr) in _DIVISIONS and whole(expr.call.args[1]) == 0:
             yield at, "divides by zero", "Divide by something else"
-        found = operator(expr)
-        if found in ("==", "!=", "in"):
+        if operator(expr) in ("==", "!=", "in"):
             yield from _never(tree, expr, choices)
-        if found in OPERATORS:
-            left, right = (tree.variable(side) or "" for side in expr.call.args)
-            ours, theirs = unit_of(left, units), unit_of(right, units)
-            if ours and theirs and ours != theirs:
-                yield at, f"compares {ours} with {theirs}", "Use a param of the fact's unit"
+    for expr, reason, remedy in units.misfits(tree):
+        yield tree.positions.get(expr.id, 0), reason, remedy
 
 
 def _never(tree: Tree, expr: Any, choices: Mapping[str, tuple[str, ...]]) -> Iterator[Unsound]:
