@@ -68,9 +68,12 @@ def facts(dice: Random) -> dict[str, Any]:
     return {"order": order, "nodes": nodes, "services": services, "quotes": quotes}
 
 
-def answer(ruling: Ruling) -> Answer:
+def answer(ruling: Ruling, rules: Rules) -> Answer:
     """Ours in the others' words."""
-    return [(s.hits, s.adjustment) for s in ruling.standings]
+    names = [rule.id for rule in rules.program.rules]
+    return [
+        (tuple(names[i] for i in (*s.rejected, *s.spoken)), s.adjustment) for s in ruling.standings
+    ]
 
 
 def document() -> tuple[Policy, Rules]:
@@ -111,7 +114,9 @@ def measure(orders: int, seed: int) -> dict[str, Any]:
         for ours, (digest, wanted), cel_said, zen_said in zip(
             said["ours"], said["python_floor"], said["cel_loop"], said["zen_traced"], strict=True
         ):
-            same &= answer(ours) == wanted == cel_said == zen_said and ours.facts_hash == digest
+            same &= (
+                answer(ours, rules) == wanted == cel_said == zen_said and ours.facts_hash == digest
+            )
     found: dict[str, Any] = {name: _percentiles(times) for name, times in spent.items()}
     ours_us = found["ours"]["p50_us"]
     found["same_answers"] = same

@@ -12,20 +12,18 @@ whole snapshot, rule by rule. The tests and a sample of live decisions hold both
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from functools import reduce
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-import orjson
 
 from policies.expressions import Expression, Kind, Value
-from policies.translate import LEAST, MOST, Clause, Fault, clauses, named, runnable
+from policies.levels import functions, place
+from policies.translate import LEAST, MOST, Clause, Fault, clauses
 
 if TYPE_CHECKING:
     from policies.compiled import CompiledRule, CompiledStep
@@ -33,8 +31,7 @@ if TYPE_CHECKING:
 _INT = Annotated[int, msgspec.Meta(ge=LEAST, le=MOST)]
 _TYPES: dict[Kind, Any] = {"int": _INT, "bool": bool, "string": str, "strings": list[str]}
 _INDEX = Annotated[int, msgspec.Meta(ge=0, lt=2**16)]
-# Where a part of a rule is asked, by the objects that it reads.
-_LEVELS = ("order", "node", "service", "quote")
+_WRITE = msgspec.json.Encoder().encode
 _SPACES = ("order", "node", "service", "quote")
 
 
@@ -45,20 +42,18 @@ class Standing(msgspec.Struct, frozen=True):
         rejected: rules that reject it, as indices of the program's rules.
         spoken: rules that price it.
         adjustment: what those add, in minor units.
-        hits: the IDs of all of them.
     """
 
     rejected: tuple[int, ...]
     spoken: tuple[int, ...]
     adjustment: int
-    hits: tuple[str, ...]
 
 
 class Ruling(msgspec.Struct, frozen=True):
     """The rules' word on a sheet of facts.
 
     Attributes:
-        facts_hash: SHA-256 of the facts that were asked about.
+        facts_hash: SHA-256 of the facts that rules read, as JSON with sorted keys.
         standings: one a candidate, in the sheet's order.
     """
 
@@ -82,12 +77,12 @@ class Program:
         self.steps: tuple[CompiledStep, ...]
         self.rules: tuple[CompiledRule, ...]
         self._speaks_by(steps)
-        parts = [clauses(rule.when.tree, _place) for rule in self.rules]
+        parts = [clauses(rule.when.tree, place) for rule in self.rules]
         self.reads = _reads(self.rules, parts)
         fields = {f for each in parts for part in each for f in part.line_fields}
         self.sheet = _sheet_type(self.reads, kinds, {f: line_fields[f] for f in sorted(fields)})
         self.told = _told(self.rules, kinds)
-        self._asks = _functions(parts)
+        self._asks = functions(parts)
 
     def _speaks_by(self, steps: Sequence[CompiledStep]) -> None:
         self.steps = tuple(s for s in steps if s.scopes <= {"node", "service", "quote"})
@@ -142,8 +137,7 @@ class Rules:
             Fault: a rule could not be evaluated, or a quote is of no node or service.
         """
         sheet = msgspec.convert(facts, self.program.sheet)
-        written = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
-        digest = hashlib.sha256(written).hexdigest()
+        digest = hashlib.sha256(_WRITE(sheet)).hexdigest()
         bits = self._bits(sheet)
         if not self._varying:
             try:
@@ -192,8 +186,7 @@ class Rules:
                 hits = [min(hits, key=amounts.__getitem__)]
             spoken += hits
             adjustment += sum(amounts[i] for i in hits)
-        names = tuple(self.program.rules[i].id for i in (*rejected, *spoken))
-        return Standing(tuple(rejected), tuple(spoken), adjustment, names)
+        return Standing(tuple(rejected), tuple(spoken), adjustment)
 
     def _amount(self, i: int, sheet: Any, quote: Any) -> int:
         amount = self.amounts[i]
@@ -204,12 +197,6 @@ class Rules:
             "node": sheet.nodes[quote.node], "service": sheet.services[quote.service],
         }  # fmt: skip
         return int(amount.evaluate([getattr(objects[s], leaf) for s, leaf in amount.reads]))
-
-
-def _place(name: str) -> ast.expr:
-    """Where generated code finds a fact: an attribute of the object at hand."""
-    space, _, leaf = name.partition(".")
-    return ast.Attribute(named(space), leaf, ast.Load())
 
 
 def _reads(
@@ -260,74 +247,5 @@ def _sheet_type(
 
 
 def _struct(name: str, fields: list[tuple[str, Any]], *, strict: bool = True) -> Any:
-    return msgspec.defstruct(name, fields, forbid_unknown_fields=strict, gc=False)
-
-
-def _functions(parts: Sequence[Sequence[Clause]]) -> dict[str, Callable[..., Any]]:
-    """One function a level: the bits of the rules, 1 where its part of the rule holds."""
-    full = (1 << len(parts)) - 1
-    at_level: dict[str, dict[int, list[ast.expr]]] = {level: {} for level in _LEVELS}
-    for i, each in enumerate(parts):
-        for part in each:
-            at_level[_level(part)].setdefault(i, []).append(part.body)
-    order, node, service, quote = (_bits(full, at_level[level]) for level in _LEVELS)
-    return {
-        "order": runnable(["params", "order"], order),
-        "node": runnable(
-            ["params", "order", "base", "nodes"],
-            _each("node", "nodes", _all_of(named("base"), node)),
-        ),
-        "service": runnable(["params", "order", "services"], _each("service", "services", service)),
-        "quote": runnable(
-            ["params", "order", "nodes", "services", "by_node", "by_service", "quotes"],
-            _each("quote", "quotes", _of_quote(quote)),
-        ),
-    }
-
-
-def _level(part: Clause) -> str:
-    spaces = {name.partition(".")[0] for name in part.reads} - {"params"}
-    if spaces <= {"order"}:
-        return "order"
-    return (
-        "node"
-        if spaces <= {"order", "node"}
-        else ("service" if spaces <= {"order", "service"} else "quote")
-    )
-
-
-def _bits(full: int, conditions: Mapping[int, list[ast.expr]]) -> ast.expr:
-    """``rest | (1 if … else 0) | (2 if … else 0) …``"""
-    rest = full & ~reduce(int.__or__, (1 << i for i in conditions), 0)
-    made: ast.expr = ast.Constant(rest)
-    for i, bodies in conditions.items():
-        test = bodies[0] if len(bodies) == 1 else ast.BoolOp(ast.And(), bodies)
-        bit = ast.IfExp(test, ast.Constant(1 << i), ast.Constant(0))
-        made = ast.BinOp(made, ast.BitOr(), bit)
-    return made
-
-
-def _all_of(*bits: ast.expr) -> ast.expr:
-    return reduce(lambda left, right: ast.BinOp(left, ast.BitAnd(), right), bits)
-
-
-def _each(item: str, items: str, made: ast.expr) -> ast.expr:
-    target = ast.Name(item, ast.Store())
-    return ast.ListComp(made, [ast.comprehension(target, named(items), [], is_async=0)])
-
-
-class _AtQuote(ast.NodeTransformer):
-    """At a quote its node and service are found by index."""
-
-    def visit_Name(self, name: ast.Name) -> ast.expr:
-        return _indexed(f"{name.id}s", name.id) if name.id in ("node", "service") else name
-
-
-def _indexed(items: str, index: str) -> ast.expr:
-    return ast.Subscript(named(items), ast.Attribute(named("quote"), index, ast.Load()), ast.Load())
-
-
-def _of_quote(bits: ast.expr) -> ast.expr:
-    return _all_of(
-        _indexed("by_node", "node"), _indexed("by_service", "service"), _AtQuote().visit(bits)
-    )
+    """Fields in sort order, so that equal facts are written alike, whatever order they came in."""
+    return msgspec.defstruct(name, sorted(fields), forbid_unknown_fields=strict, gc=False)

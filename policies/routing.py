@@ -182,7 +182,7 @@ class Routing:
                     spoken += hits
                     amounts += [each.amount for each in verdict.said]
         standings = [
-            Standing(tuple(rejected), tuple(spoken), sum(amounts), ())
+            Standing(tuple(rejected), tuple(spoken), sum(amounts))
             for rejected, spoken, amounts in said
         ]
         self._take(run, program, standings)

@@ -29,38 +29,18 @@ class Fault(Exception):  # noqa: N818 - a value of the language, not a defect
 _OVERFLOW = "OUT_OF_RANGE: integer overflow"
 
 
-def _fits(value: int) -> int:
-    """The number itself.
-
-    Raises:
-        Fault: it has more than 64 bits.
-    """
-    if not LEAST <= value <= MOST:
-        raise Fault(_OVERFLOW)
-    return value
-
-
-def _add(left: int, right: int) -> int:
-    return _fits(left + right)
-
-
-def _subtract(left: int, right: int) -> int:
-    return _fits(left - right)
-
-
-def _multiply(left: int, right: int) -> int:
-    return _fits(left * right)
-
-
-def _negate(value: int) -> int:
-    return _fits(-value)
+def _overflow() -> int:
+    """Raises: Fault: always; a number has more than 64 bits."""
+    raise Fault(_OVERFLOW)
 
 
 def _divide(left: int, right: int) -> int:
     if right == 0:
         raise Fault("INVALID_ARGUMENT: divide by zero")
+    if right == -1 and left == LEAST:
+        raise Fault(_OVERFLOW)
     quotient = abs(left) // abs(right)
-    return _fits(quotient if (left < 0) == (right < 0) else -quotient)
+    return quotient if (left < 0) == (right < 0) else -quotient
 
 
 def _modulo(left: int, right: int) -> int:
@@ -103,17 +83,19 @@ def _some(items: Iterable[Any], holds: Callable[[Any], bool]) -> bool:
 
 
 _HELPERS: dict[str, Callable[..., Any]] = {
-    "add": _add, "subtract": _subtract, "multiply": _multiply, "divide": _divide,
-    "modulo": _modulo, "negate": _negate, "both": _both, "either": _either, "every": _every,
-    "some": _some, "size": len, "starts": str.startswith, "ends": str.endswith,
+    "divide": _divide, "modulo": _modulo, "overflow": _overflow, "both": _both, "either": _either,
+    "every": _every, "some": _some, "size": len, "starts": str.startswith, "ends": str.endswith,
 }  # fmt: skip
 _CALLS = {
-    "add_int64": "add", "subtract_int64": "subtract", "multiply_int64": "multiply",
-    "divide_int64": "divide", "modulo_int64": "modulo", "negate_int64": "negate",
+    "divide_int64": "divide", "modulo_int64": "modulo",
     "size_list": "size", "list_size": "size", "size_string": "size", "string_size": "size",
     "starts_with_string": "starts", "ends_with_string": "ends",
 }  # fmt: skip
-_FAILING = frozenset(("add", "subtract", "multiply", "divide", "modulo", "negate"))
+_FAILING = frozenset(("divide", "modulo"))
+_SUMS: dict[str, type[ast.operator]] = {
+    "add_int64": ast.Add, "subtract_int64": ast.Sub, "multiply_int64": ast.Mult,
+}  # fmt: skip
+SCRATCH = "value"  # where generated code keeps a number while it looks at its size
 _COMPARISONS: dict[str, type[ast.cmpop]] = {
     "equals": ast.Eq, "not_equals": ast.NotEq, "in_list": ast.In,
     "less_int64": ast.Lt, "less_equals_int64": ast.LtE, "greater_int64": ast.Gt,
@@ -125,8 +107,8 @@ _COMPARISONS: dict[str, type[ast.cmpop]] = {
 _FORMS = (
     ast.Expression, ast.Lambda, ast.arguments, ast.arg, ast.Name, ast.expr_context, ast.Constant,
     ast.Compare, ast.cmpop, ast.Call, ast.BoolOp, ast.boolop, ast.UnaryOp, ast.Not, ast.IfExp,
-    ast.Subscript, ast.Tuple, ast.BinOp, ast.Add, ast.BitAnd, ast.BitOr, ast.Attribute,
-    ast.ListComp, ast.comprehension,
+    ast.Subscript, ast.Tuple, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.USub, ast.BitAnd,
+    ast.BitOr, ast.Attribute, ast.ListComp, ast.comprehension, ast.NamedExpr,
 )  # fmt: skip
 
 
@@ -272,6 +254,10 @@ class _Writer:
         if overload in _COMPARISONS:
             left, right = given
             return ast.Compare(left, [_COMPARISONS[overload]()], [right]), fails
+        if overload in _SUMS:
+            return _fitting(ast.BinOp(given[0], _SUMS[overload](), given[1])), True
+        if overload == "negate_int64":
+            return _fitting(ast.UnaryOp(ast.USub(), given[0])), True
         if overload in _CALLS:
             name = _CALLS[overload]
             return ast.Call(named(name), given, []), fails or name in _FAILING
@@ -299,9 +285,23 @@ class _Writer:
         self._item = str(loop.iter_var)
         holds, fails = self.write(loop.step.call.args[1])
         self._item = None
-        name = "some" if loop.step.call.function == "_||_" else "every"
+        some = loop.step.call.function == "_||_"
+        if not (fails or items_fail):  # exists: a true among them; all: no false
+            each = ast.comprehension(ast.Name("item", ast.Store()), items, [], is_async=0)
+            among = ast.In() if some else ast.NotIn()
+            made = ast.Compare(ast.Constant(some), [among], [ast.ListComp(holds, [each])])
+            return made, False
         test = ast.Lambda(_parameters([ast.arg("item")]), holds)
-        return ast.Call(named(name), [items, test], []), items_fail or fails
+        return ast.Call(named("some" if some else "every"), [items, test], []), True
+
+
+def _fitting(number: ast.expr) -> ast.expr:
+    """``(value if LEAST <= (value := …) <= MOST else overflow())``: a call for each would cost
+    more than the sum itself."""
+    kept = ast.NamedExpr(ast.Name(SCRATCH, ast.Store()), number)
+    bounds = [ast.LtE(), ast.LtE()]
+    fits = ast.Compare(ast.Constant(LEAST), list(bounds), [kept, ast.Constant(MOST)])
+    return ast.IfExp(fits, named(SCRATCH), ast.Call(named("overflow"), [], []))
 
 
 def _kind(expr: Any) -> str:

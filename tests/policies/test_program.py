@@ -159,7 +159,7 @@ def test_facts_of_the_wrong_shape_are_refused() -> None:
         "order": {}, "nodes": [{"ground_on_time": True}], "services": [{}],
         "quotes": [{"node": 0, "service": 0, "zone": 5}],
     }  # fmt: skip
-    assert [s.hits for s in rules.ask(good).standings] == [("r",)]
+    assert [s.rejected for s in rules.ask(good).standings] == [(0,)]
     for wrong in (
         {**good, "quotes": [{"node": 0, "service": 0, "zone": True}]},
         {**good, "quotes": [{"node": 0, "service": 0}]},
