@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import orjson
@@ -24,26 +24,19 @@ from cli.documents import Contest
 from cli.importing import bar
 from cli.snapshots import CHUNK, Snapshots
 from domain.decision import (
-    ApproveSnapshot,
-    CompensateSnapshot,
-    ExceptionSnapshot,
-    HoldSnapshot,
     NodeFacts,
     OrderFacts,
+    Point,
     RateCard,
-    RerouteSnapshot,
     RouteSnapshot,
     ServiceFacts,
     Snapshot,
+    snapshot_type,
 )
 from policies.backtest import Points, Replayed, replay
 
 AHEAD = 3  # chunks a process: enough that none waits, few enough that facts do not pile up
 TOLD = 3  # refused snapshots
-_KINDS: dict[str, type[Snapshot]] = {
-    "hold": HoldSnapshot, "route": RouteSnapshot, "approve": ApproveSnapshot,
-    "reroute": RerouteSnapshot, "compensate": CompensateSnapshot, "exception": ExceptionSnapshot,
-}  # fmt: skip
 _SHARED: dict[str, TypeAdapter[Any]] = {
     "rate_cards": TypeAdapter(tuple[RateCard, ...]),
     "services": TypeAdapter(tuple[ServiceFacts, ...]),
@@ -155,7 +148,7 @@ def prepare(contest: Contest, point: str) -> None:
     """Once a process: load the documents."""
     global _sides, _kind
     _, now, candidate = contest.sides()
-    _sides, _kind = (now, candidate), _KINDS[point]
+    _sides, _kind = (now, candidate), snapshot_type(cast(Point, point))
     gc.freeze()  # the documents stay; looking through them again and again takes time
 
 

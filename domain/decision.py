@@ -16,7 +16,9 @@ from domain.cases import CaseAction, HoldReason
 from domain.fulfillment import FulfillmentPlan
 from domain.order import Role
 
-Point = Literal["hold", "route", "approve", "reroute", "compensate", "exception", "return"]
+Point = Literal[
+    "hold", "route", "approve", "reroute", "compensate", "exception", "return", "refund"
+]  # fmt: skip
 RerouteTrigger = Literal[
     "late_pick", "quote_deviation", "label_refused", "carrier_outage", "hedge", "overflow"
 ]
@@ -410,6 +412,46 @@ class ReturnOutcome(Frozen):
     because: str = ""
 
 
+RefundCause = Literal[
+    "return", "cancelled", "returned_to_sender", "lost", "damaged", "goodwill"
+]  # fmt: skip
+
+
+class RefundSnapshot(Frozen):
+    """Money is to go back to a customer.
+
+    Attributes:
+        amount_minor: how much, in the order's currency.
+        captured_minor: what the customer paid for the order.
+        settled_minor: what has gone back already, or is on its way.
+        recent_refunds: the customer's in the last 90 days, this one not counted.
+        yearly_orders: the customer's orders in the last year, this one counted.
+        fraud_signals: what speaks against it, in the words of those who noticed it.
+        disputed: the customer has asked the bank for the money.
+    """
+
+    now: datetime
+    order: OrderFacts
+    cause: RefundCause = "return"
+    amount_minor: int = Field(ge=0)
+    captured_minor: int = Field(ge=0)
+    settled_minor: int = Field(default=0, ge=0)
+    recent_refunds: int = Field(default=0, ge=0)
+    yearly_orders: int = Field(default=1, ge=0)
+    fraud_signals: tuple[str, ...] = ()
+    disputed: bool = False
+
+
+class RefundOutcome(Frozen):
+    """When the money goes: ``at_once``, at the ``first_scan`` of the parcel that comes back, on
+    its ``receipt``, after its ``inspection``; or a person has to ``review`` it first."""
+
+    point: Literal["refund"] = "refund"
+    action: Literal["at_once", "first_scan", "receipt", "inspection", "review"] = "review"
+    owner: Role | None = None
+    because: str = ""
+
+
 class HoldSnapshot(Frozen):
     now: datetime
     order: OrderFacts
@@ -423,6 +465,7 @@ Snapshot = (
     | CompensateSnapshot
     | ExceptionSnapshot
     | ReturnSnapshot
+    | RefundSnapshot
 )
 Outcome = (
     HoldOutcome
@@ -432,6 +475,7 @@ Outcome = (
     | CompensateOutcome
     | ExceptionOutcome
     | ReturnOutcome
+    | RefundOutcome
 )
 
 
@@ -465,6 +509,7 @@ _SNAPSHOTS: dict[Point, type[Snapshot]] = {
     "compensate": CompensateSnapshot,
     "exception": ExceptionSnapshot,
     "return": ReturnSnapshot,
+    "refund": RefundSnapshot,
 }
 _POINTS: dict[type[Snapshot], Point] = {model: point for point, model in _SNAPSHOTS.items()}
 

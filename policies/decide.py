@@ -22,6 +22,8 @@ from domain.decision import (
     HoldOutcome,
     HoldSnapshot,
     Outcome,
+    RefundOutcome,
+    RefundSnapshot,
     RerouteOutcome,
     RerouteSnapshot,
     ReturnOutcome,
@@ -279,6 +281,12 @@ def _return(answer: _Answer) -> ReturnOutcome:
     return ReturnOutcome(action=action, owner=owner, because=answer.because)
 
 
+def _refund(answer: _Answer) -> RefundOutcome:
+    action: Any = "review" if answer.then == "failed" else answer.then
+    owner: Any = answer.owner if action == "review" else None
+    return RefundOutcome(action=action, owner=owner, because=answer.because)
+
+
 # Where the snapshot's own facts are found, and the outcome that an answer becomes.
 _ANSWERS: dict[type, tuple[str, facts.Catalogue, Callable[[_Answer], Outcome]]] = {
     ApproveSnapshot: ("plan", facts.PROPOSAL, _approval),
@@ -286,6 +294,7 @@ _ANSWERS: dict[type, tuple[str, facts.Catalogue, Callable[[_Answer], Outcome]]] 
     CompensateSnapshot: ("pick", facts.SHORTAGE, _compensation),
     ExceptionSnapshot: ("case", facts.CASE, _exception),
     ReturnSnapshot: ("request", facts.REQUEST, _return),
+    RefundSnapshot: ("refund", facts.REFUND, _refund),
 }
 
 

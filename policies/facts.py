@@ -21,6 +21,7 @@ from domain.decision import (
     LineFacts,
     NodeFacts,
     OrderFacts,
+    RefundSnapshot,
     RerouteSnapshot,
     ReturnSnapshot,
     ServiceFacts,
@@ -275,4 +276,7 @@ REQUEST: Catalogue = _plain(ReturnSnapshot, skip=_POINT_FIELDS) | {
     "value_minor": ("int", lambda s: sum(x.quantity * x.unit_price_minor for x in s.lines)),
     "final_sale": ("bool", lambda s: any(x.final_sale for x in s.lines)),
     "reasons": ("strings", lambda s: sorted({x.reason for x in s.lines})),
+}
+REFUND: Catalogue = _plain(RefundSnapshot, skip=_POINT_FIELDS) | {
+    "left_minor": ("int", lambda s: s.captured_minor - s.settled_minor),
 }

@@ -30,6 +30,7 @@ DEFAULT_POINTS: Mapping[str, tuple[str, ...]] = {
     "compensate": ("compensate_default",),
     "exception": ("exception_windows",),
     "return": ("returns_auto_approval",),
+    "refund": ("refund_timing",),
 }
 
 

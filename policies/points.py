@@ -12,6 +12,7 @@ from domain.decision import (
     CompensateSnapshot,
     NodeFacts,
     Point,
+    RefundSnapshot,
     RerouteSnapshot,
 )
 from domain.order import Role
@@ -193,5 +194,15 @@ POINTS: Mapping[Point, PointSpec] = {
         on_error=("review",),
         default=("review",),
         answers=True,
+    ),
+    "refund": PointSpec(
+        spaces={"order": _ORDER | {"refund": facts.REFUND}},
+        verbs=_answer_verbs(
+            ("order",), at_once={}, first_scan={}, receipt={}, inspection={}, review={}
+        ),
+        on_error=("review",),
+        default=("inspection", "review"),
+        answers=True,
+        choices=facts.ORDER_CHOICES | facts.choices("refund", RefundSnapshot),
     ),
 }

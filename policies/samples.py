@@ -26,6 +26,7 @@ from domain.decision import (
     NodeFacts,
     OrderFacts,
     Point,
+    RefundSnapshot,
     RerouteSnapshot,
     ReturnLine,
     ReturnSnapshot,
@@ -166,6 +167,15 @@ _POINTS: dict[Point, tuple[type[Any], dict[str, Any]]] = {
             },
             "delivered_at": "2026-02-20T15:00:00Z",
             "lines": {"line_1": {}},
+            "yearly_orders": 4,
+        },
+    ),
+    "refund": (
+        RefundSnapshot,
+        {
+            "order": _ORDER | {"placed_at": "2026-02-16T15:00:00Z"},
+            "amount_minor": 5_000,
+            "captured_minor": 5_600,
             "yearly_orders": 4,
         },
     ),

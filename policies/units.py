@@ -109,7 +109,7 @@ def _worked_out(function: str, given: list[Unit]) -> Unit:
         return _PLAIN
     if function in ("+", "-"):  # of one side, too
         return next((unit for unit in given if unit is not None), None)
-    if function == "?:":
+    if function == "?_:":
         return next((unit for unit in given[1:] if unit is not None), None)
     if function in ("*", "/") and None not in given:
         left, right = (dict(unit or ()) for unit in given)

@@ -13,6 +13,8 @@ from domain.decision import (
     ApproveOutcome,
     CompensateOutcome,
     HoldOutcome,
+    Point,
+    RefundOutcome,
     ReturnOutcome,
     RouteOutcome,
 )
@@ -206,18 +208,27 @@ def test_a_failing_hold_rule_holds() -> None:
     assert (hold.reason.value, hold.owner, hold.hours) == ("manual", "revenue_ops", 24)
 
 
-def test_a_failing_return_rule_has_a_person_review_it() -> None:
+@pytest.mark.parametrize(
+    ("point", "then", "recent"),
+    [
+        ("return", "approve", "request.recent_returns"),
+        ("refund", "at_once", "refund.recent_refunds"),
+    ],
+)
+def test_a_failing_rule_about_a_customer_s_money_has_a_person_review_it(
+    point: Point, then: str, recent: str
+) -> None:
     text = (
-        GOOD.replace("point: approve", "point: return")
+        GOOD.replace("point: approve", f"point: {point}")
         .replace("on_error: ask", "on_error: review")
         .replace("scope: plan", "scope: order")
-        .replace(WHEN, "100 / request.recent_returns > params.delta_minor")
-        .replace("then: ask", "then: approve")
+        .replace(WHEN, f"100 / {recent} > params.delta_minor")
+        .replace("then: ask", f"then: {then}")
         .replace("Costs {plan.delta_minor} more, over {params.delta_minor}", "x")
         .replace("default:\n  then: approve", "default:\n  then: review")
     )
-    decision = decide([load_policy_untested(text)], sample("return"))
-    assert isinstance(decision.outcome, ReturnOutcome)
+    decision = decide([load_policy_untested(text)], sample(point))
+    assert isinstance(decision.outcome, ReturnOutcome | RefundOutcome)
     assert (decision.outcome.action, decision.outcome.owner) == ("review", "revenue_ops")
     assert "divide by zero" in decision.errors[0]
 

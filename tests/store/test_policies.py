@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from sqlalchemy import delete, insert, select, update
@@ -14,7 +14,7 @@ from activities.governance import Governance, Refused
 from activities.policies import PoliciesInForce, install
 from activities.settings import ROOT, expand
 from domain.base import InvalidInput
-from domain.decision import snapshot_type
+from domain.decision import Point, snapshot_type
 from domain.network import Network, parse_network
 from policies import TEMPLATES, Library, decide, repeats, sample
 from store import events
@@ -222,7 +222,7 @@ def test_a_rollout_that_the_network_does_not_name_is_refused(desk: Desk) -> None
 def test_a_decision_can_be_made_again_from_its_record_alone(desk: Desk) -> None:
     """Record → JSON → decide → the same decision, by the documents that it names."""
     in_force = PoliciesInForce(desk.network.policies)
-    for point in ("hold", "route", "approve", "reroute", "compensate", "exception", "return"):
+    for point in get_args(Point):
         with desk.db.read() as connection:
             made = in_force.library(connection).decide(sample(point))
             record = (made.model_dump_json(), sample(point).model_dump_json())
