@@ -37,6 +37,8 @@ _VARIABLES = {
 }
 
 
+DEFAULT_HOME = Path(".meshline")
+CURRENT = "current"  # a link to the home of the newest demo
 _PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -46,9 +48,10 @@ def expand(text: str) -> str:
 
 
 def _current_home() -> Path:
-    """The newest demo's home when there is one, else `.meshline`."""
-    current = Path(".meshline") / "current"
-    return current if current.exists() else Path(".meshline")
+    """MESHLINE_HOME or `.meshline`; in it the newest demo's, until `up` serves from there again."""
+    base = Path(os.environ.get("MESHLINE_HOME") or DEFAULT_HOME)
+    current = base / CURRENT
+    return current if current.exists() else base
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Settings:
     @staticmethod
     def load() -> Settings:
         """From the environment and the run file of `meshline up` or `demo`."""
-        home = Path(os.environ.get("MESHLINE_HOME") or _current_home()).absolute()
+        home = _current_home().absolute()
         for name, value in Settings.stored(home).items():  # what `up` gave its children
             if name.startswith("MESHLINE_"):
                 os.environ.setdefault(name, value)

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 from rich.live import Live
 
-from activities.settings import ROOT
+from activities.settings import CURRENT, DEFAULT_HOME, ROOT
 from cli.importing import import_catalog, import_inventory, import_orders
 from cli.init import network_text
 from cli.portrait import Portrait, result_table
@@ -240,7 +240,7 @@ class Demo:
 
 def _fresh_home() -> Path:
     """A folder for this run; those of runs that have ended are removed."""
-    base = Path(os.environ.get("MESHLINE_HOME", ".meshline")).absolute()
+    base = Path(os.environ.get("MESHLINE_HOME") or DEFAULT_HOME).absolute()
     base.mkdir(parents=True, exist_ok=True)
     for old in base.glob("demo-*"):
         pid = old.name.removeprefix("demo-")
@@ -248,7 +248,7 @@ def _fresh_home() -> Path:
             shutil.rmtree(old, ignore_errors=True)
     home = base / f"demo-{os.getpid()}"
     home.mkdir()
-    current = base / "current"
+    current = base / CURRENT
     current.unlink(missing_ok=True)
     current.symlink_to(home.name)
     return home

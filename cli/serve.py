@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from activities.settings import ROOT
+from activities.settings import CURRENT, DEFAULT_HOME, ROOT
 from cli.session import bad_input, console
 from cli.stage import Simulation, Stage, real_time
 from domain.clock import BusinessClock
@@ -23,12 +23,16 @@ def up(
     rate: Annotated[
         float, typer.Option(min=1, max=100_000, help="Business seconds a second, with --simulate.")
     ] = 600.0,
-    home: Annotated[Path, typer.Option(help="Where data is kept.")] = Path(".meshline"),
+    home: Annotated[
+        Path, typer.Option(envvar="MESHLINE_HOME", help="Where data is kept.")
+    ] = DEFAULT_HOME,
 ) -> None:
     """Start Temporal, gateway and worker; with --simulate the vendors too.
 
     Example: meshline up --simulate
     """
+    home.mkdir(parents=True, exist_ok=True)
+    (home / CURRENT).unlink(missing_ok=True)  # from now on verbs mean this one, no demo's
     with bad_input():
         asyncio.run(_serve(home.absolute(), simulate, rate))
 
@@ -53,7 +57,11 @@ async def _serve(home: Path, simulate: bool, rate: float) -> None:
         port = stage.supervisor.children["gateway"].port
         console.print(f"[green]✓[/] gateway    http://127.0.0.1:{port}", highlight=False)
         console.print("[green]✓[/] worker     orders and connectors")
-        console.print("Now, in another terminal: meshline import FILE.csv. Ctrl-C ends.")
+        elsewhere = "" if home == DEFAULT_HOME.absolute() else f"MESHLINE_HOME={home} "
+        console.print(
+            f"Now, in another terminal: {elsewhere}meshline import FILE.csv. Ctrl-C ends.",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
         await stop.wait()
     finally:
         await stage.stop()
