@@ -82,5 +82,5 @@ def _print(at: datetime, decision: Decision, verdict: str, currency: str) -> Non
     )
     if verdict:
         console.print(f"  {_TOLD.get(verdict, f'[red]✗[/] {verdict}')}", highlight=False)
-    for line in explain_text(decision, currency):
+    for line in explain_text(decision, currency)[1:]:  # who decided stands above already
         console.print(f"  {line}", highlight=False, soft_wrap=True)

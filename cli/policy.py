@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -64,18 +65,27 @@ def list_policies(
         console.print("Nothing is published yet: the first `meshline up` installs the templates")
 
 
-def show(reference: Reference, as_json: AsJson = False) -> None:
+def show(
+    reference: Reference,
+    text: Annotated[
+        bool, typer.Option("--text", help="The document alone, to begin a new version with.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """One version: its text, its state, and what was done about it by whom.
 
     Examples:
 
-      meshline policy show cost_priority
+      meshline policy show cost_priority@2
 
-      meshline policy show cost_priority@2 --json
+      meshline policy show cost_priority --text > cost_priority.yaml
     """
     with bad_input():
         s = session()
         row = known(s, reference)
+        if text:
+            sys.stdout.write(row.body)  # to the letter: no table, no colours, no folding
+            return
         with s.db.read() as connection:
             deeds = [
                 {"at": d.at, "by": d.actor, "did": d.action, **orjson.loads(d.body)}

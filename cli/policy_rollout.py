@@ -60,8 +60,9 @@ def status(
             highlight=False, soft_wrap=True,
         )  # fmt: skip
         console.print(f"  {row.because or 'nothing was compared yet'}", highlight=False)
-        if row.progress:
-            console.print(_guards(Progress.model_validate_json(row.progress).guards))
+        guards = Progress.model_validate_json(row.progress).guards if row.progress else None
+        if guards is not None and any(f.orders for f in figures(guards)):
+            console.print(_guards(guards))
 
 
 def hold(name: Name, user: User, comment: Comment = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from domain.decision import Candidate, Decision, HoldOutcome, Plan, RouteOutcome
@@ -50,7 +51,7 @@ def _route(outcome: RouteOutcome, currency: str) -> list[str]:
             lines += _marginal(outcome, currency)
     else:
         lines.append(f"no plan: {outcome.because}")
-    return lines + [_candidate(c, currency) for c in outcome.candidates]
+    return lines + _candidates(outcome.candidates, currency)
 
 
 def _plan(plan: Plan, currency: str) -> list[str]:
@@ -90,18 +91,28 @@ def _parts(plan: Plan) -> str:
     )
 
 
-def _candidate(candidate: Candidate, currency: str) -> str:
-    name = f"{candidate.node} by {candidate.service}"
+def _candidates(candidates: Sequence[Candidate], currency: str) -> list[str]:
+    """Kept ones each in a line; a node's services that were rejected for one reason together."""
+    kept = [_kept(c, currency) for c in candidates if c.kept]
+    rejected: dict[tuple[str, str], list[str]] = {}
+    for c in candidates:
+        if not c.kept:
+            hit = c.hits[0] if c.hits else None
+            reason = f"{hit.because} ({hit.policy}.{hit.rule})" if hit else "not feasible"
+            rejected.setdefault((c.node, reason), []).append(c.service)
+    return kept + [
+        f"rejected {node} by {', '.join(services)}: {reason}"
+        for (node, reason), services in rejected.items()
+    ]
+
+
+def _kept(candidate: Candidate, currency: str) -> str:
     price = format_money(candidate.cost_minor, currency)
-    if not candidate.kept:
-        hit = candidate.hits[0] if candidate.hits else None
-        reason = f"{hit.because} ({hit.policy}.{hit.rule})" if hit else "not feasible"
-        return f"rejected {name}: {reason}"
     adjusted = ""
     if candidate.adjustment_minor:
         adjusted = f", adjusted by {format_money(candidate.adjustment_minor, currency)}"
     arrives = f", by {_day(candidate.deliver_p90)}" if candidate.deliver_p90 else ""
-    return f"kept {name}: {price}{adjusted}{arrives}"
+    return f"kept {candidate.node} by {candidate.service}: {price}{adjusted}{arrives}"
 
 
 def _day(at: datetime) -> str:
