@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from activities.contracts import connector_queue
 from activities.geography import centroid
-from domain.decision import LineFacts, NodeFacts, OrderFacts, RouteSnapshot, ServiceFacts
+from domain.decision import RouteSnapshot
+from domain.facts import LineFacts, NodeFacts, OrderFacts, ServiceFacts
 from domain.network import Channel, Network, Node, Service
 from domain.order import Order, pays_express
 from sourcing import great_circle_miles, holiday_dates, ship_at, zone_for_miles

@@ -19,7 +19,6 @@ from domain.decision import (
     CompensateSnapshot,
     HoldOutcome,
     HoldSnapshot,
-    OrderFacts,
     Outcome,
     Plan,
     RerouteOutcome,
@@ -28,6 +27,7 @@ from domain.decision import (
     RouteSnapshot,
     Snapshot,
 )
+from domain.facts import OrderFacts
 from domain.fulfillment import FulfillmentPlan
 from store import cases, decisions, events, fulfillments, inventory, orders
 

@@ -12,7 +12,8 @@ from random import Random
 
 from activities.facts import departures, queues_of, snapshot_of
 from activities.intake import business_days_after
-from domain.decision import LineFacts, OrderFacts, RouteSnapshot
+from domain.decision import RouteSnapshot
+from domain.facts import LineFacts, OrderFacts
 from domain.network import Channel, Network
 from domain.order import pays_express
 

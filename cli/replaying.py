@@ -23,16 +23,8 @@ from pydantic import TypeAdapter
 from cli.documents import Contest
 from cli.importing import bar
 from cli.snapshots import CHUNK, Snapshots
-from domain.decision import (
-    NodeFacts,
-    OrderFacts,
-    Point,
-    RateCard,
-    RouteSnapshot,
-    ServiceFacts,
-    Snapshot,
-    snapshot_type,
-)
+from domain.decision import Point, RouteSnapshot, Snapshot, snapshot_type
+from domain.facts import NodeFacts, OrderFacts, RateCard, ServiceFacts
 from policies.backtest import Points, Replayed, replay
 
 AHEAD = 3  # chunks a process: enough that none waits, few enough that facts do not pile up

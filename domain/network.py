@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from domain.base import Frozen, InvalidInput, Problem
-from domain.decision import RateCard, TransitFacts
+from domain.facts import RateCard, TransitFacts
 from domain.order import Currency, Identifier, Role
 
 

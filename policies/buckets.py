@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
-from domain.decision import OrderFacts
+from domain.facts import OrderFacts
 
 __all__ = ["BUCKETS", "PER_PERCENT", "By", "arm", "bucket", "bucket_key", "in_canary"]
 

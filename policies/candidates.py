@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from domain.decision import LineFacts, RouteSnapshot, RuleHit, ServiceFacts
+from domain.decision import RouteSnapshot, RuleHit
+from domain.facts import LineFacts, ServiceFacts
 from policies import facts
 from policies.evaluator import Subject
 from policies.facts import Facts

@@ -18,14 +18,11 @@ from domain.decision import (
     ApproveSnapshot,
     CompensateSnapshot,
     ExceptionSnapshot,
-    LineFacts,
-    NodeFacts,
-    OrderFacts,
     RefundSnapshot,
     RerouteSnapshot,
     ReturnSnapshot,
-    ServiceFacts,
 )
+from domain.facts import LineFacts, NodeFacts, OrderFacts, ServiceFacts
 from domain.order import Order, Payment
 from policies.expressions import EvaluationFailed, Kind
 from policies.translate import LEAST, MOST

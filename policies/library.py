@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import get_args
 
 from domain.base import InvalidInput, Problem
-from domain.decision import Decision, OrderFacts, Point, Snapshot, point_of
+from domain.decision import Decision, Point, Snapshot, point_of
+from domain.facts import OrderFacts
 from policies.buckets import PER_PERCENT, By, bucket, bucket_key
 from policies.checker import check
 from policies.compiled import Policy, in_place

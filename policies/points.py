@@ -10,11 +10,11 @@ from domain.cases import CaseAction, HoldReason
 from domain.decision import (
     ApproveSnapshot,
     CompensateSnapshot,
-    NodeFacts,
     Point,
     RefundSnapshot,
     RerouteSnapshot,
 )
+from domain.facts import NodeFacts
 from domain.order import Role
 from policies import facts
 from policies.expressions import Kind

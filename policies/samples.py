@@ -22,18 +22,15 @@ from domain.decision import (
     CompensateSnapshot,
     ExceptionSnapshot,
     HoldSnapshot,
-    LineFacts,
-    NodeFacts,
-    OrderFacts,
     Point,
     RefundSnapshot,
     RerouteSnapshot,
     ReturnLine,
     ReturnSnapshot,
     RouteSnapshot,
-    ServiceFacts,
     Snapshot,
 )
+from domain.facts import LineFacts, NodeFacts, OrderFacts, ServiceFacts
 from policies.language import nearest
 
 NOW = "2026-03-02T15:00:00Z"

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from domain.decision import RateCard, ServiceFacts, TransitFacts
+from domain.facts import RateCard, ServiceFacts, TransitFacts
 from sourcing.promise import deliver_at
 from sourcing.rates import parcel_price, price_floor
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from domain.decision import LineFacts, NodeFacts, RouteSnapshot, ServiceFacts
+from domain.decision import RouteSnapshot
+from domain.facts import LineFacts, NodeFacts, ServiceFacts
 from sourcing.lanes import Fares, Lane, Pounds, arrivals, asked, fares_from, tariff
 from sourcing.packing import Box, FreightNeeded, PackItem, pack
 from sourcing.promise import days_late

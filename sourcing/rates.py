@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from domain.decision import RateCard
+from domain.facts import RateCard
 from domain.units import ceil_inches, ceil_pounds
 
 EARTH_RADIUS_MILES = 3_958.8

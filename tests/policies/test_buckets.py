@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.decision import OrderFacts
+from domain.facts import OrderFacts
 from policies.buckets import BUCKETS, By, arm, bucket, bucket_key, in_canary
 from policies.samples import sample
 

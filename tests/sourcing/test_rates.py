@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.decision import RateCard
+from domain.facts import RateCard
 from domain.units import MG_PER_LB
 from sourcing import (
     UnservedZone,

@@ -11,16 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.decision import (
-    LineFacts,
-    NodeFacts,
-    OrderFacts,
-    RateCard,
-    RouteSnapshot,
-    RuleHit,
-    ServiceFacts,
-    TransitFacts,
-)
+from domain.decision import RouteSnapshot, RuleHit
+from domain.facts import LineFacts, NodeFacts, OrderFacts, RateCard, ServiceFacts, TransitFacts
 from sourcing import Pricer, Verdicts, best_plans, search
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
