@@ -41,8 +41,8 @@ class Experiments(Governance):
 
         def step(connection: Connection, chronicle: catalogue.Chronicle) -> str:
             arms = [self._version(connection, reference)[0] for reference in references]
-            _, policy = self._version(connection, arms[0].id)
-            self._allow(governance.steering_refused(policy.document, self._user, self._roles))
+            _, document = self._version(connection, arms[0].id)
+            self._allow(governance.steering_refused(document, self._user, self._roles))
             stable = self._comparable(connection, arms)
             name = f"{catalogue.stream(stable.name)}/experiment/{self._at:%y%m%d-%H%M%S-%f}"
             plan = plan_of_arm(percent)
@@ -89,8 +89,8 @@ class Experiments(Governance):
             arms = [r for r in catalogue.rollouts(connection, name) if r.kind == "experiment"]
             if not arms:
                 raise Refused(f"no experiment with {name} goes on")
-            _, policy = self._version(connection, arms[0].version_id)
-            self._allow(governance.steering_refused(policy.document, self._user, self._roles))
+            _, document = self._version(connection, arms[0].version_id)
+            self._allow(governance.steering_refused(document, self._user, self._roles))
             if winner and winner not in (arm.version_id for arm in arms):
                 listed = " or ".join(arm.version_id for arm in arms)
                 raise Refused(f"--winner {winner}: is no arm of it. Give {listed}")

@@ -18,7 +18,8 @@ from activities.stages import go_on, withdraw
 from domain.base import InvalidInput, Problem
 from domain.network import Network
 from domain.states import IllegalTransition
-from policies import Policy, governance, load_policy
+from policies import governance, load_policy
+from policies.language import Document, parse
 from policies.library import named_at
 from policies.rollout import Progress, begin, promoted
 from store import policies as catalogue
@@ -91,15 +92,16 @@ class Governance:
         Raises:
             Refused: the author approves, the role is missing, the hash is another one, or it is
                 not under review.
+            InvalidInput: today's checks refuse what is to be approved.
         """
 
         def step(connection: Connection, chronicle: catalogue.Chronicle) -> str:
-            row, policy = self._version(connection, reference)
-            self._allow(
-                governance.approval_refused(policy.document, row.author, self._user, self._roles)
-            )
+            row, document = self._version(connection, reference)
+            self._allow(governance.approval_refused(document, row.author, self._user, self._roles))
             if shown_hash and not row.hash.startswith(shown_hash):
                 raise Refused(f"{row.id} has the hash {row.hash[:12]}, you were shown {shown_hash}")
+            if verdict == "approve":  # an older Meshline may have published it
+                load_policy(row.body, row.id)
             chronicle.move(verdict, row.id, comment=comment, bound_to=row.hash)
             return str(row.id)
 
@@ -109,8 +111,8 @@ class Governance:
         """Put a version away that is not in force and is not coming. Returns its ID."""
 
         def step(connection: Connection, chronicle: catalogue.Chronicle) -> str:
-            row, policy = self._version(connection, reference)
-            self._allow(governance.steering_refused(policy.document, self._user, self._roles))
+            row, document = self._version(connection, reference)
+            self._allow(governance.steering_refused(document, self._user, self._roles))
             chronicle.move("archive", row.id, comment=comment)
             return str(row.id)
 
@@ -128,11 +130,11 @@ class Governance:
         """
 
         def step(connection: Connection, chronicle: catalogue.Chronicle) -> str:
-            row, policy = self._version(connection, reference)
-            self._allow(governance.steering_refused(policy.document, self._user, self._roles))
+            row, document = self._version(connection, reference)
+            self._allow(governance.steering_refused(document, self._user, self._roles))
             self._startable(connection, row)
             stable = catalogue.active(connection, row.name)
-            head = policy.document.rollout
+            head = document.rollout
             # without a version in force there is nothing to compare with
             if head.mode == "full" or stable is None:
                 chronicle.bring_into_force(row.id, comment=comment)
@@ -176,8 +178,8 @@ class Governance:
 
         def step(connection: Connection, chronicle: catalogue.Chronicle) -> str:
             going_on = catalogue.rollouts(connection, name)
-            row, policy = self._version(connection, going_on[0].version_id if going_on else name)
-            self._allow(governance.steering_refused(policy.document, self._user, self._roles))
+            row, document = self._version(connection, going_on[0].version_id if going_on else name)
+            self._allow(governance.steering_refused(document, self._user, self._roles))
             if going_on:  # a rollout, or both arms of an experiment
                 for each in going_on:
                     withdraw(connection, chronicle, each, comment)
@@ -203,10 +205,10 @@ class Governance:
         """Go on to the next stage now, or into force after the last. Returns the rollout's ID."""
 
         def step(connection: Connection, chronicle: catalogue.Chronicle) -> str:
-            row, policy = self._running(connection, name)
+            row, document = self._running(connection, name)
             progress = Progress.model_validate_json(row.progress)
             because = f"promoted by {self._user}: {comment}"
-            plan = policy.document.rollout.plan()
+            plan = document.rollout.plan()
             go_on(connection, chronicle, row, promoted(plan, progress, because, self._at))
             return str(row.id)
 
@@ -216,7 +218,7 @@ class Governance:
         self, name: str, status: str, changes: dict[str, str], event: str, comment: str
     ) -> str:
         def step(connection: Connection, chronicle: catalogue.Chronicle) -> str:
-            row, _policy = self._running(connection, name)
+            row, _ = self._running(connection, name)
             if row.status != status:
                 raise Refused(f"the rollout of {row.version_id} is {row.status}, not {status}")
             chronicle.steer(row, event, changes, comment=comment)
@@ -224,21 +226,22 @@ class Governance:
 
         return self._do(step)
 
-    def _running(self, connection: Connection, name: str) -> tuple[Row[Any], Policy]:
+    def _running(self, connection: Connection, name: str) -> tuple[Row[Any], Document]:
         going_on = catalogue.rollouts(connection, name.partition("@")[0])
         if not going_on:
             raise Refused(
                 f"no rollout of {name} goes on. Start one: `meshline policy rollout start`"
             )
-        _version, policy = self._version(connection, going_on[0].version_id)
-        self._allow(governance.steering_refused(policy.document, self._user, self._roles))
-        return going_on[0], policy
+        _, document = self._version(connection, going_on[0].version_id)
+        self._allow(governance.steering_refused(document, self._user, self._roles))
+        return going_on[0], document
 
-    def _version(self, connection: Connection, reference: str) -> tuple[Row[Any], Policy]:
+    def _version(self, connection: Connection, reference: str) -> tuple[Row[Any], Document]:
         row = catalogue.find(connection, reference)
         if row is None:
             raise Refused(f"{reference!r} is no policy version. List them: `meshline policy list`")
-        return row, load_policy(row.body, row.id)
+        # its head alone: what cannot be run any more can still be taken back
+        return row, parse(row.body, row.id)[0]
 
     def _allow(self, refusal: str) -> None:
         if refusal:

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
-from policies import Library, Policy, Trial, load_policy
+from policies import Library, Policy, Trial, load_published
 from policies.library import named_at
 from store import policies as catalogue
 from store.audit import AuditLog
@@ -94,7 +94,11 @@ class PoliciesInForce:
         """A published document; it was checked when it was published, and is again."""
         known = self._loaded.get(row.hash)
         if known is None:
-            known = self._loaded[row.hash] = load_policy(row.body, row.id)
+            known, said = load_published(row.body, row.id)
+            self._loaded[row.hash] = known
+            if said:
+                log.warning("today's checks refuse it: correct its next version", version=row.id,
+                            problems=[str(problem) for problem in said])  # fmt: skip
         return known
 
 

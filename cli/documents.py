@@ -9,7 +9,7 @@ from typing import Any
 
 from cli.session import Session, refuse
 from domain.base import InvalidInput, Problem
-from policies import Policy, load_policy
+from policies import Policy, load_policy, load_published
 from policies.backtest import Points, exchanged
 from policies.library import named_at
 from store import policies as catalogue
@@ -21,10 +21,15 @@ _SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class Paper:
-    """A document as text: a process of its own reads it again."""
+    """A document as text: a process of its own reads it again.
+
+    Attributes:
+        is_published: it was checked when it was published.
+    """
 
     name: str
     text: str
+    is_published: bool = False
 
     @classmethod
     def read(cls, path: Path) -> Paper:
@@ -45,7 +50,7 @@ class Paper:
     @classmethod
     def published(cls, row: Any) -> Paper:
         """A version of the catalogue."""
-        return cls(row.id, row.body)
+        return cls(row.id, row.body, is_published=True)
 
     def load(self) -> Policy:
         """The checked document.
@@ -53,6 +58,8 @@ class Paper:
         Raises:
             InvalidInput: it is refused.
         """
+        if self.is_published:
+            return load_published(self.text, self.name)[0]
         return load_policy(self.text, self.name)
 
 

@@ -13,7 +13,7 @@ from cli.order import known_order
 from cli.session import FAILED, bad_input, console, print_json, session
 from domain.decision import Decision, snapshot_type
 from policies import explain as explain_text
-from policies import load_policy, repeats
+from policies import load_published, repeats
 from store import decisions
 from store import policies as catalogue
 
@@ -59,7 +59,7 @@ def explain(
 
 def _checked(connection: Connection, decision: Decision, snapshot: dict[str, object]) -> str:
     rows = [catalogue.find(connection, label) for label in decision.policies]
-    known = [load_policy(row.body, row.id) for row in rows if row is not None]
+    known = [load_published(row.body, row.id)[0] for row in rows if row is not None]
     if len(known) < len(rows):
         return UNKNOWN
     return repeats(decision, known, snapshot_type(decision.point).model_validate(snapshot))

@@ -29,19 +29,26 @@ from policies.units import Units, in_words, unit_named, wanted
 _MISSING = object()
 
 
-def check(document: Document, source: Source) -> tuple[Policy | None, list[Problem]]:
+def check(
+    document: Document, source: Source, *, lint: bool = True
+) -> tuple[Policy | None, list[Problem]]:
     """Check every rule against the facts of its point.
+
+    Args:
+        lint: also refuse what could run and cannot be meant: units that differ, rules out of
+            reach, unused params.
 
     Returns:
         The policy, or None and every problem found. The document's own tests come later.
     """
-    checker = _Checker(document, source)
+    checker = _Checker(document, source, lint=lint)
     policy = checker.policy()
     return (None if checker.problems else policy), checker.problems
 
 
 class _Checker:
-    def __init__(self, document: Document, source: Source) -> None:
+    def __init__(self, document: Document, source: Source, *, lint: bool) -> None:
+        self.lint = lint
         self.document = document
         self.source = source
         self.spec: PointSpec = POINTS[document.point]
@@ -74,8 +81,9 @@ class _Checker:
         self._owners_can_act()
         steps = tuple(self._step(i, step) for i, step in enumerate(document.steps))
         default = self._default(document.default)
-        self._every_rule_can_be_reached(steps)
-        if not self.problems:  # what cannot be read has said nothing about params
+        if self.lint:
+            self._every_rule_can_be_reached(steps)
+        if self.lint and not self.problems:  # what cannot be read has said nothing about params
             self._every_param_is_used()
         rules = None
         if document.point == "route" and not self.problems:
@@ -288,7 +296,7 @@ class _Checker:
     ) -> Expression | int | None:
         if isinstance(value, str):
             found = self._expression(path, scope, value, "int")
-            ours = self._units.of(found.tree, found.tree.root) if found else None
+            ours = self._units.of(found.tree, found.tree.root) if found and self.lint else None
             if ours not in (None, unit_named(unit)):
                 reason = f"counts {in_words(ours)}, but {unit} are wanted"
                 self.refuse(path, reason, wanted(ours, unit))
@@ -308,8 +316,9 @@ class _Checker:
             self.refuse(path, wrong.reason, wrong.hint, where)
             return None
         self._read |= expression.kinds.keys()
-        for offset, reason, remedy in unsound(expression.tree, self._choices, self._units):
-            self.refuse(path, reason, remedy, self.source.where_in(path, text, offset))
+        if self.lint:
+            for offset, reason, remedy in unsound(expression.tree, self._choices, self._units):
+                self.refuse(path, reason, remedy, self.source.where_in(path, text, offset))
         found = difference(expression)
         if found:
             self.refuse(path, found[:300], "This is a defect of Meshline's: please report it")

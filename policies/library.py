@@ -53,6 +53,28 @@ def load_policy(text: str, name: str) -> Policy:
     return policy
 
 
+def load_published(text: str, name: str) -> tuple[Policy, list[Problem]]:
+    """A version that was checked when it was published, perhaps by an older Meshline.
+
+    It has to go on deciding, and it has to be possible to take it back: what a stricter check
+    says of it is for its next version.
+
+    Returns:
+        The policy, and what ``load_policy`` would refuse it for today.
+
+    Raises:
+        InvalidInput: it cannot be run any more.
+    """
+    document, source = parse(text, name)
+    policy, said = check(document, source)
+    if policy is not None:
+        return policy, run_trials(policy, source)
+    policy, broken = check(document, source, lint=False)
+    if policy is None:
+        raise InvalidInput(*broken)
+    return policy, said
+
+
 def read_policy(path: Path) -> Policy:
     """Load one document from a file.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import structlog
 from sqlalchemy import delete, insert, select, update
 
 from activities.governance import Governance, Refused
@@ -16,7 +17,8 @@ from activities.settings import ROOT, expand
 from domain.base import InvalidInput
 from domain.decision import Point, snapshot_type
 from domain.network import Network, parse_network
-from policies import TEMPLATES, Library, decide, repeats, sample
+from policies import TEMPLATES, Library, decide, load_published, repeats, sample
+from policies.checker import _Checker
 from store import events
 from store import policies as catalogue
 from store import tables as t
@@ -288,3 +290,33 @@ def test_a_rolled_back_transaction_is_no_truncation(desk: Desk) -> None:
         raise RuntimeError("half-way")
     with desk.db.read() as connection:
         assert desk.audit.verify(connection) == []
+
+
+def test_a_version_that_stricter_checks_refuse_goes_on_deciding_and_can_be_taken_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade nothing stands still: what is in force was checked when it was published."""
+    spare = "params:\n  spare_hours: {type: int, unit: hours, min: 0, max: 9, default: 1}\n"
+    with monkeypatch.context() as older:
+        older.setattr(_Checker, "_every_param_is_used", lambda _: None)
+        version = desk.approved(changed(2).replace("params:\n", spare, 1))
+        desk.by("riley").start(version, "")
+        waiting = desk.by("riley").submit(
+            changed(3).replace("params:\n", spare, 1), "cost_priority.yaml", ""
+        )
+    in_force = PoliciesInForce(desk.network.policies)
+    with structlog.testing.capture_logs() as logs, desk.db.read() as connection:
+        decision = in_force.library(connection).decide(sample("route"))
+    assert decision.policies == ("cost_priority@2",)
+    (warning,) = logs
+    assert warning["version"] == "cost_priority@2"
+    assert "spare_hours: is used by no rule" in warning["problems"][0]
+    with pytest.raises(InvalidInput, match="is used by no rule"):
+        desk.by("dana").judge(waiting, "approve", "", "")
+    assert desk.by("riley").roll_back("cost_priority", "") == "cost_priority@1"
+
+
+def test_a_version_that_cannot_be_run_any_more_is_told() -> None:
+    gone = TEXT.replace("node.used_percent >= params", "node.used_per_cent >= params", 1)
+    with pytest.raises(InvalidInput, match="Did you mean node"):
+        load_published(gone, "cost_priority@1")
