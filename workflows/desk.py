@@ -110,6 +110,25 @@ class Desk:
         )
         return answer
 
+    async def on_record(
+        self, name: str, request: Frozen, kind: type[Answer], summary: str
+    ) -> Answer:
+        """A regular activity in our own store: its answer is history before anything follows.
+
+        An Update is in no history until the workflow task that took it has ended. If a worker
+        died after local activities had followed from it, the store would know of a decision
+        that the next worker has never heard of. So this is how every Update begins.
+        """
+        answer: Answer = await workflow.execute_activity(
+            name,
+            request,
+            result_type=kind,
+            start_to_close_timeout=timedelta(seconds=15),
+            retry_policy=_STORE_RETRY,
+            summary=summary,
+        )
+        return answer
+
     async def vendor(
         self, name: str, request: Frozen, kind: type[Answer], queue: str, summary: str
     ) -> Answer:

@@ -232,7 +232,7 @@ class Review:
         async with self._lock:
             self.check(wanted)
             entry = self.cases[wanted.case_id]
-            allowed = await self._desk.store(
+            allowed = await self._desk.on_record(
                 Activity.AUTHORIZE,
                 m.Authorize(
                     **self._desk.fresh(
@@ -261,7 +261,7 @@ class Review:
         Raises:
             ApplicationError: saying why not.
         """
-        answer = await self._desk.store(
+        answer = await self._desk.on_record(
             Activity.PERMIT,
             m.Permit.model_validate(
                 {

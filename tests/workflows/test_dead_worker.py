@@ -8,6 +8,7 @@ before the order's own workflow gets to them.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -128,3 +129,37 @@ def _reserve_as_a_dead_worker(bed: Bed, order: str) -> None:
             generation=9, expires_at=at + timedelta(days=9), firm=True,
         )
     )  # fmt: skip
+
+
+async def test_what_follows_from_an_update_follows_from_the_history(bed: Bed) -> None:
+    """An Update is in no history until its workflow task has ended. A worker that died after it
+    had cancelled a held order in the store left the order waiting for a hold and a case that
+    nobody could see any more: the campaign found one. So whether a person may is asked by a
+    regular activity, whose answer is in the history before anything follows."""
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)], risk="high")
+    order = incoming.order.id
+    handle = await bed.start(incoming)
+    (held,) = await bed.until(lambda: bed.rows(t.holds, order))
+    await handle.execute_update("place_hold", m.HoldPlace(user="casey", reason="a call", hours=4))
+    await handle.execute_update(
+        "release_hold", m.HoldRelease(hold_id=held.id, user="riley", outcome="release", comment="")
+    )
+    await handle.execute_update("cancel", m.CancelOrder(user="casey"))
+    await handle.result()
+    seen = [_what(event) async for event in handle.fetch_history_events()]
+    told = [what for what in seen if what]
+    for number in (i for i, what in enumerate(told) if what == "update"):
+        assert told[number + 1 : number + 3] == ["permit scheduled", "answer"], told
+
+
+def _what(event: Any) -> str:
+    """The events that matter here, in words."""
+    if event.HasField("workflow_execution_update_accepted_event_attributes"):
+        return "update"
+    if event.HasField("activity_task_scheduled_event_attributes"):
+        name = event.activity_task_scheduled_event_attributes.activity_type.name
+        return f"{name} scheduled"
+    if event.HasField("marker_recorded_event_attributes"):
+        return "local"
+    return "answer" if event.HasField("activity_task_completed_event_attributes") else ""
