@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from functools import reduce
 from typing import Any
 
@@ -15,6 +16,7 @@ from policies.translate import SCRATCH, Clause, named, runnable
 
 # Where a part of a rule is asked, by the objects that it reads.
 _LEVELS = ("order", "node", "service", "quote")
+TOGETHER = 3  # rules that share a tree: its size doubles with each
 _GIVEN = frozenset(("params", "order"))  # the same for all that a function goes over
 
 
@@ -25,7 +27,8 @@ def place(name: str) -> ast.expr:
 
 
 def functions(parts: Sequence[Sequence[Clause]]) -> dict[str, Callable[..., Any]]:
-    """One function a level: the bits of the rules, 1 where its part of the rule holds."""
+    """One function a level: the bits of the rules, 1 where its part of the rule holds; and for
+    quotes ``known``, which looks them up at once (KeyError: bits that nobody has met)."""
     full = (1 << len(parts)) - 1
     at_level: dict[str, dict[int, list[ast.expr]]] = {level: {} for level in _LEVELS}
     for i, each in enumerate(parts):
@@ -33,14 +36,15 @@ def functions(parts: Sequence[Sequence[Clause]]) -> dict[str, Callable[..., Any]
             at_level[_level(part)].setdefault(i, []).append(part.body)
     order, node, service, quote = (_bits(full, at_level[level]) for level in _LEVELS)
     over_nodes = _each("node", "nodes", _all_of(named("base"), node))
-    over_quotes = _each("quote", "quotes", _of_quote(quote))
+    at_quote = _of_quote(quote)
+    looked_up = ast.Subscript(named("known"), deepcopy(at_quote), ast.Load())
+    taken = ["params", "order", "nodes", "services", "by_node", "by_service", "quotes"]
     return {
         "order": runnable(["params", "order"], order),
         "node": _once(["params", "order", "base", "nodes"], over_nodes),
         "service": _once(["params", "order", "services"], _each("service", "services", service)),
-        "quote": _once(
-            ["params", "order", "nodes", "services", "by_node", "by_service", "quotes"], over_quotes
-        ),
+        "quote": _once(taken, _each("quote", "quotes", at_quote)),
+        "known": _once([*taken, "known"], _each("quote", "quotes", looked_up)),
     }
 
 
@@ -56,14 +60,27 @@ def _level(part: Clause) -> str:
 
 
 def _bits(full: int, conditions: Mapping[int, list[ast.expr]]) -> ast.expr:
-    """``rest | (1 if … else 0) | (2 if … else 0) …``"""
-    rest = full & ~reduce(int.__or__, (1 << i for i in conditions), 0)
-    made: ast.expr = ast.Constant(rest)
-    for i, bodies in conditions.items():
-        test = bodies[0] if len(bodies) == 1 else ast.BoolOp(ast.And(), bodies)
-        bit = ast.IfExp(test, ast.Constant(1 << i), ast.Constant(0))
-        made = ast.BinOp(made, ast.BitOr(), bit)
-    return made
+    """``rest`` and the bits of the rules that hold, as one sum.
+
+    A few rules at a time share a tree of choices, whose leaves are the sums of their bits: adding
+    a bit for each rule would take as long as asking it.
+    """
+    rest = full & ~sum(1 << i for i in conditions)
+    tests = [
+        (1 << i, bodies[0] if len(bodies) == 1 else ast.BoolOp(ast.And(), bodies))
+        for i, bodies in conditions.items()
+    ]
+    trees = [
+        _tree(tests[at : at + TOGETHER], 0 if at else rest) for at in range(0, len(tests), TOGETHER)
+    ]
+    return reduce(lambda left, right: ast.BinOp(left, ast.Add(), right), trees or [_tree([], rest)])
+
+
+def _tree(tests: Sequence[tuple[int, ast.expr]], sum_so_far: int) -> ast.expr:
+    if not tests:
+        return ast.Constant(sum_so_far)
+    (bit, test), *others = tests
+    return ast.IfExp(deepcopy(test), _tree(others, sum_so_far + bit), _tree(others, sum_so_far))
 
 
 def _all_of(*bits: ast.expr) -> ast.expr:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _INT = Annotated[int, msgspec.Meta(ge=LEAST, le=MOST)]
 _TYPES: dict[Kind, Any] = {"int": _INT, "bool": bool, "string": str, "strings": list[str]}
 _INDEX = Annotated[int, msgspec.Meta(ge=0, lt=2**16)]
+_STRAY = "a quote is of no node or service"
 _WRITE = msgspec.json.Encoder().encode
 _SPACES = ("order", "node", "service", "quote")
 
@@ -138,27 +139,27 @@ class Rules:
         """
         sheet = msgspec.convert(facts, self.program.sheet)
         digest = hashlib.sha256(_WRITE(sheet)).hexdigest()
-        bits = self._bits(sheet)
-        if not self._varying:
-            try:
-                return Ruling(digest, [self._known[b] for b in bits])
-            except KeyError:
-                pass  # bits that are seen for the first time
+        parts = self._parts(sheet)
+        try:
+            if not self._varying:
+                return Ruling(digest, self._asks["known"](*parts, self._known))
+        except KeyError:
+            pass  # bits that are seen for the first time
+        except IndexError:
+            raise Fault(_STRAY) from None
+        try:
+            bits: list[int] = self._asks["quote"](*parts)
+        except IndexError:
+            raise Fault(_STRAY) from None
         pairs = zip(bits, sheet.quotes, strict=True)
         return Ruling(digest, [self._standing(b, sheet, quote) for b, quote in pairs])
 
-    def _bits(self, sheet: Any) -> list[int]:
-        """For every quote the rules that hold, one bit each."""
+    def _parts(self, sheet: Any) -> tuple[Any, ...]:
+        """What quotes are asked with: the facts, and the bits of nodes and services."""
         asks, params, order = self._asks, self._given, sheet.order
         nodes = asks["node"](params, order, asks["order"](params, order), sheet.nodes)
         services = asks["service"](params, order, sheet.services)
-        try:
-            bits: list[int] = asks["quote"](
-                params, order, sheet.nodes, sheet.services, nodes, services, sheet.quotes
-            )
-        except IndexError:
-            raise Fault("a quote is of no node or service") from None
-        return bits
+        return params, order, sheet.nodes, sheet.services, nodes, services, sheet.quotes
 
     def _standing(self, bits: int, sheet: Any, quote: Any) -> Standing:
         known = self._known.get(bits)

@@ -121,22 +121,30 @@ def hostile_texts() -> dict[str, str]:
 HOSTILE = hostile_texts() | large_expressions() | large_documents()
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_document_is_refused_quickly(name: str) -> None:
-    text = HOSTILE[name]
-    started = time.perf_counter()
-    assert problems(text)
-    assert time.perf_counter() - started < 1.0
-
-
-def test_a_document_at_its_bounds_loads() -> None:
+def at_the_bounds() -> str:
+    """As much as a document may hold, and nothing that stops it from being read to its end."""
     line = "order.lines.exists(l, l.quantity * {0} > {0})"
     whens = [" && ".join(line.format(10 * i + j) for j in range(1, 11)) for i in range(199)]
     shown = "\n".join(TEST % (i, f"{{cost_minor: {i}}}") for i in range(197))
-    text = with_rules([f'order.source == "r{i}" && {w}' for i, w in enumerate(whens)]) + shown
-    found = problems(text)
+    return with_rules([f'order.source == "r{i}" && {w}' for i, w in enumerate(whens)]) + shown
+
+
+@pytest.fixture(scope="module")
+def longest() -> float:
+    """Processor seconds for a document at its bounds: what a hostile one is measured by."""
+    started = time.process_time()
+    found = problems(at_the_bounds())
     assert len(found) == 199
     assert all("is never hit by the document's own tests" in problem for problem in found)
+    return time.process_time() - started
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_document_is_refused_quickly(name: str, longest: float) -> None:
+    text = HOSTILE[name]
+    started = time.process_time()
+    assert problems(text)
+    assert time.process_time() - started < longest / 2
 
 
 @settings(max_examples=200, deadline=None)
