@@ -6,7 +6,11 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from activities.settings import ROOT
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
 def test_both_sides_of_the_throughput_bench_do_the_same() -> None:

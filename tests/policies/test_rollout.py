@@ -105,6 +105,7 @@ def test_a_cheaper_version_becomes_active() -> None:
     assert ends(Version(dearer=-0.05), EVERYDAY, 8_000, 8) == {("activate", 25): 8}
 
 
+@pytest.mark.timeout(300)  # 400 rollouts, order by order
 def test_an_equal_version_is_wrongly_rolled_back_in_at_most_8_of_400_rollouts() -> None:
     """At tolerance zero, where an equal version is as near to a breach as a harmless one can be."""
     plan = RolloutPlan(
