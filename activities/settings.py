@@ -48,8 +48,15 @@ def expand(text: str) -> str:
 
 
 def _current_home() -> Path:
-    """MESHLINE_HOME or `.meshline`; in it the newest demo's, until `up` serves from there again."""
-    base = Path(os.environ.get("MESHLINE_HOME") or DEFAULT_HOME)
+    """MESHLINE_HOME or `.meshline`; in it the newest demo's, until `up` serves from there again.
+
+    Who names the database as well means that home itself: so do the children of `up`, which may
+    be restarted after somebody has played a demo beside them.
+    """
+    named = os.environ.get("MESHLINE_HOME")
+    base = Path(named or DEFAULT_HOME)
+    if named and os.environ.get(_VARIABLES["database"]):
+        return base
     current = base / CURRENT
     return current if current.exists() else base
 
