@@ -17,7 +17,7 @@ from domain.order import Item
 GRAMS_PER_CM3 = 0.2
 DEFAULT_GRAMS = 500
 LEAST_SIDES = (1_500, 1_000, 300)  # tenths of a millimetre: a padded envelope
-FLAGS = ("fragile", "hazmat", "ships_alone", "final_sale")
+FLAGS = ("fragile", "hazmat", "ships_alone", "this_side_up", "final_sale")
 ITEM_COLUMNS = ("sku",)
 
 

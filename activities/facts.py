@@ -49,6 +49,7 @@ def order_facts(
                 fragile=bool(item and item.fragile),
                 hazmat=bool(item and item.hazmat),
                 ships_alone=bool(item and item.ships_alone),
+                this_side_up=bool(item and item.this_side_up),
                 promotion=line.promotion,
             )
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from domain.base import InvalidInput, Problem
 
-READY_TIMEOUT = 60.0
+READY_TIMEOUT = 180.0  # a child that has ended is told at once; a busy machine takes its time
 STOP_TIMEOUT = 12.0
 MAX_RESTARTS = 20
 _PR_SET_PDEATHSIG = 1

@@ -76,17 +76,22 @@ class Candidate(Frozen):
 
 
 class CostParts(Frozen):
-    """What a plan costs, part by part, in minor units."""
+    """What a plan costs, part by part, in minor units.
+
+    Attributes:
+        scarcity: what taking this stock costs the orders to come, by the nodes' bids.
+    """
 
     shipping: int = 0
     handling: int = 0
     lateness: int = 0
     adjustments: int = 0
+    scarcity: int = 0
 
     @property
     def total(self) -> int:
         """All parts together, what plans are ranked by."""
-        return self.shipping + self.handling + self.lateness + self.adjustments
+        return self.shipping + self.handling + self.lateness + self.adjustments + self.scarcity
 
 
 class Plan(Frozen):

@@ -27,6 +27,7 @@ class LineFacts(Frozen):
     fragile: bool = False
     hazmat: bool = False
     ships_alone: bool = False
+    this_side_up: bool = False
     promotion: str = ""
 
 
@@ -80,6 +81,8 @@ class NodeFacts(Frozen):
         ship_at: when an order released now leaves, cut-off and calendar applied.
         used_percent: share of today's capacity already taken.
         zones: zone of the destination, by carrier.
+        bids: what taking a unit costs the orders that are still to come, in minor units by SKU;
+            0 of what is not named. Plans are ranked with it, nobody pays it.
     """
 
     id: str
@@ -93,6 +96,7 @@ class NodeFacts(Frozen):
     used_percent: int = 0
     stock: dict[str, int]
     zones: dict[str, int]
+    bids: dict[str, int] = {}
     order_cost_minor: int = 0
     line_cost_minor: int = 0
     unit_cost_minor: int = 0
@@ -127,14 +131,42 @@ class ServiceFacts(Frozen):
         return hash((self.id, self.card))
 
 
+class Bulk(Frozen):
+    """From when a parcel is charged as bulky: over any of these limits; 0 is no limit.
+
+    Attributes:
+        over_girth_inches: length + 2 × (width + height), each side rounded up to the inch.
+        least_pounds: it is billed as if it weighed so much.
+        minor: what is added, by zone; each holds up to the next one named.
+    """
+
+    over_pounds: int = Field(default=0, ge=0)
+    over_longest_inches: int = Field(default=0, ge=0)
+    over_second_inches: int = Field(default=0, ge=0)
+    over_girth_inches: int = Field(default=0, ge=0)
+    over_cubic_inches: int = Field(default=0, ge=0)
+    least_pounds: int = Field(default=0, ge=0)
+    minor: dict[int, int] = Field(min_length=1)
+
+    def __hash__(self) -> int:
+        """Equal limits are found together; the rest is compared."""
+        return hash((self.over_pounds, self.over_longest_inches, self.over_girth_inches))
+
+
 class RateCard(Frozen):
     """Effective-dated prices. ``breaks[zone]`` are (up to pounds, price) in rising order.
+
+    What is in force for a while only, a peak surcharge for example, is a card of that time.
 
     Attributes:
         dim_divisor: cubic inches per pound.
         dim_over_cubic_inches: dimensional weight applies above this volume; 0 for all.
         fuel_percent: share of base price added for fuel.
         residential_minor: added per parcel to a residential address.
+        delivery_area: first three characters of postal codes that cost more to reach;
+            ``delivery_area_minor`` at home, ``delivery_area_commercial_minor`` elsewhere.
+        additional_handling: for parcels over some limits.
+        large_package: for those over larger ones, instead of it.
         minimum_minor: no parcel costs less.
     """
 
@@ -145,6 +177,11 @@ class RateCard(Frozen):
     fuel_percent: int = 0
     residential_minor: int = 0
     peak_minor: int = 0
+    delivery_area: tuple[str, ...] = ()
+    delivery_area_minor: int = 0
+    delivery_area_commercial_minor: int = 0
+    additional_handling: Bulk | None = None
+    large_package: Bulk | None = None
     minimum_minor: int = 0
     per_pound_over_minor: int = 0
     breaks: dict[int, tuple[tuple[int, int], ...]]

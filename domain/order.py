@@ -20,6 +20,8 @@ class Item(Frozen):
     """One SKU of the item master. Sizes in tenths of a millimetre, weight in milligrams.
 
     Attributes:
+        this_side_up: ``height`` stays upright in a parcel.
+        fragile: nothing is packed on top of it.
         assumed: names of fields that came from a documented fallback, not from the merchant.
     """
 
@@ -34,6 +36,7 @@ class Item(Frozen):
     fragile: bool = False
     hazmat: bool = False
     ships_alone: bool = False
+    this_side_up: bool = False
     final_sale: bool = False
     assumed: tuple[str, ...] = ()
 

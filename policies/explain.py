@@ -61,6 +61,7 @@ def _plan(plan: Plan, currency: str) -> list[str]:
         "handling": cost.handling,
         "lateness": cost.lateness,
         "adjustments": cost.adjustments,
+        "scarcity of the stock": cost.scarcity,
     }
     listed = ", ".join(f"{k} {format_money(v, currency)}" for k, v in parts.items() if v)
     return [

@@ -79,8 +79,7 @@ class Routing:
                     self._about_lines(run, step)
             if not self._by_rules(run):
                 self._about_candidates(run)
-        snapshot = self._snapshot
-        ranking = ranked(snapshot, self._verdicts(), snapshot.k_best, self._market.pricer)
+        ranking = ranked(self._verdicts(), self._snapshot.k_best, self._market.pricer)
         self._found = len(ranking.drafts)
         self.choices = self._about_plans(ranking.drafts)
 

@@ -9,7 +9,9 @@ from sourcing.plans import Draft
 from sourcing.pricing import Load, Pricer, Quote
 from sourcing.promise import days_late, deliver_at, holiday_dates, ship_at
 from sourcing.rates import (
+    Billed,
     ParcelPrice,
+    Place,
     UnservedZone,
     base_price,
     billable_pounds,
@@ -22,6 +24,7 @@ from sourcing.search import Found, Ranking, best_plans, ranked, search
 from sourcing.verdicts import Verdicts
 
 __all__ = [
+    "Billed",
     "Box",
     "Draft",
     "Found",
@@ -30,6 +33,7 @@ __all__ = [
     "Load",
     "PackItem",
     "ParcelPrice",
+    "Place",
     "Pricer",
     "Quote",
     "Ranking",

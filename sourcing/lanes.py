@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from domain.facts import RateCard, ServiceFacts, TransitFacts
 from sourcing.promise import deliver_at
-from sourcing.rates import parcel_price, price_floor
+from sourcing.rates import Billed, Place, parcel_price, price_floor
 
-# Parcels as (billed pounds, how many of them).
-Pounds = tuple[tuple[int, int], ...]
+# Parcels as (what each is billed for, how many of them).
+Pounds = tuple[tuple[Billed, int], ...]
 
 
 class Lane(NamedTuple):
@@ -49,7 +49,7 @@ class Tariff:
     services: tuple[ServiceFacts, ...]
     cards: Mapping[str, RateCard]
     holidays: tuple[str, ...]
-    residential: bool
+    place: Place
 
 
 class Fare(NamedTuple):
@@ -69,28 +69,32 @@ class Fares:
 
     Attributes:
         refused: (service index, why it is no lane).
-        rules: a card for each different rule of dimensional weight.
-        same_rules: equal where parcels are billed for the same pounds.
+        rules: a card for each different rule of what parcels are billed for.
+        same_rules: equal where parcels are billed alike.
     """
 
     tariff: Tariff
     fares: tuple[Fare, ...]
     refused: tuple[tuple[int, str], ...]
     rules: tuple[RateCard, ...]
-    same_rules: tuple[tuple[int, int], ...]
+    same_rules: tuple[Any, ...]
 
 
 @lru_cache(maxsize=256)
 def tariff(
     services: tuple[ServiceFacts, ...], cards: tuple[RateCard, ...], holidays: tuple[str, ...],
-    *, residential: bool,
+    place: Place,
 ) -> Tariff:  # fmt: skip
-    """The services of a snapshot; snapshots with the same ones share it."""
+    """The services of a snapshot; snapshots with the same ones share it.
+
+    Args:
+        place: where it goes; its postal code only where it is in an area of a card.
+    """
     return Tariff(
         services=tuple(sorted(services, key=lambda s: s.id)),
         cards={card.name: card for card in cards},
         holidays=holidays,
-        residential=residential,
+        place=place,
     )
 
 
@@ -104,7 +108,7 @@ def fares_from(of: Tariff, node: str, zones: tuple[tuple[str, int], ...]) -> Far
     zone_of = dict(zones)
     fares: list[Fare] = []
     refused: list[tuple[int, str]] = []
-    rules: dict[tuple[int, int], RateCard] = {}
+    rules: dict[Any, RateCard] = {}
     for s, service in enumerate(of.services):
         if node not in service.nodes:
             continue
@@ -117,9 +121,12 @@ def fares_from(of: Tariff, node: str, zones: tuple[tuple[str, int], ...]) -> Far
         elif zone is None or transit is None or not card.breaks.get(zone):
             refused.append((s, f"{service.id} does not serve the destination from {node}"))
         else:
-            rule = (card.dim_divisor, card.dim_over_cubic_inches)
+            rule = (
+                card.dim_divisor, card.dim_over_cubic_inches,
+                card.additional_handling, card.large_package,
+            )  # fmt: skip
             rules.setdefault(rule, card)
-            floor = price_floor(card, zone, residential=of.residential)
+            floor = price_floor(card, zone, of.place)
             fares.append(Fare(s, zone, card, transit, floor, [*rules].index(rule)))
     return Fares(of, tuple(fares), tuple(refused), tuple(rules.values()), tuple(rules))
 
@@ -145,15 +152,15 @@ def asked(of: Fares, parcels: tuple[Pounds, ...]) -> tuple[int, ...]:
     """What each fare asks for parcels, in minor units.
 
     Args:
-        parcels: by rule of dimensional weight.
+        parcels: by rule of what they are billed for.
     """
     return tuple(
-        sum(_price(f.card, f.zone, weight, of.tariff.residential) * count
-            for weight, count in parcels[f.rule])
+        sum(_price(f.card, f.zone, parcel, of.tariff.place) * count
+            for parcel, count in parcels[f.rule])
         for f in of.fares
     )  # fmt: skip
 
 
 @lru_cache(maxsize=65_536)
-def _price(card: RateCard, zone: int, pounds: int, residential: bool) -> int:
-    return parcel_price(card, zone, pounds, residential=residential).total_minor
+def _price(card: RateCard, zone: int, parcel: Billed, place: Place) -> int:
+    return parcel_price(card, zone, parcel, place).total_minor

@@ -1,16 +1,16 @@
 """Which cartons a fulfilment needs: pack first, then rate.
 
-A simple, honest first version: units go by volume into the smallest carton whose every side
-takes every item. It does not place boxes in space, so it leaves room (``FILL_PERCENT``) for
-what volume alone does not see. Multi-start extreme-point packing replaces it in a later
-issue; the signature stays.
+The smallest carton that takes everything is found by placing the pieces (placement.py). What no
+single carton takes goes into open ones, the largest pieces first, and each of those then shrinks
+to the smallest that holds it.
 
 Fallbacks, because a merchant's item master is never complete:
 * a node without cartons: a box as long and wide as the largest item and as high as the
   volume asks;
 * an item without dimensions: takes weight but no room; a parcel of only such items has no
   size and is priced by weight;
-* an item that no carton takes: ships in its own packaging.
+* an item that no carton takes: ships in its own packaging;
+* more than ``PLACED`` pieces in a carton: by volume, with room left for what volume does not see.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from sourcing.placement import Filling, Piece, Sides, fits
+
+# Pieces that are placed one by one; of more, mostly small equal ones, volume says enough.
+PLACED = 24
 FILL_PERCENT = 85
 # UPS and FedEx take 150 lb a parcel; what is heavier goes into more parcels.
 MAX_PARCEL_MG = 68_038_855
 # Past this an order from one node is freight, which parcel rates do not describe.
 MAX_PARCELS = 500
-
-Sides = tuple[int, int, int]
 
 
 class FreightNeeded(ValueError):  # noqa: N818 - a fact about the order, not a failure of ours
@@ -33,7 +35,13 @@ class FreightNeeded(ValueError):  # noqa: N818 - a fact about the order, not a f
 
 
 class PackItem(NamedTuple):
-    """Units to pack. ``key`` is the caller's name for the line; sizes in tenths of a mm."""
+    """Units to pack. ``key`` is the caller's name for the line; sizes in tenths of a mm.
+
+    Attributes:
+        hazmat: never in a parcel with others.
+        fragile: nothing stands on it.
+        this_side_up: ``height`` stays upright.
+    """
 
     key: int
     quantity: int
@@ -43,6 +51,16 @@ class PackItem(NamedTuple):
     height: int = 0
     hazmat: bool = False
     ships_alone: bool = False
+    fragile: bool = False
+    this_side_up: bool = False
+
+    @property
+    def piece(self) -> Piece:
+        """One unit of it, to place."""
+        sides = (self.length, self.width, self.height)
+        if not self.this_side_up:
+            sides = _descending(sides)
+        return Piece(*sides, self.this_side_up, self.fragile)
 
 
 class Box(NamedTuple):
@@ -58,27 +76,41 @@ class Box(NamedTuple):
 class _Open:
     """A carton being filled; ``size`` is None where only weight limits it."""
 
-    __slots__ = ("contents", "free_mg", "free_volume", "size")
-
     def __init__(self, size: Sides | None) -> None:
-        self.size = size
-        self.free_volume = _volume(size) * FILL_PERCENT // 100 if size else 0
-        self.free_mg = MAX_PARCEL_MG
         self.contents: list[tuple[PackItem, int]] = []
+        self._free_mg = MAX_PARCEL_MG
+        self._free_volume = _volume(size) * FILL_PERCENT // 100 if size else 0
+        self._filling = Filling(size) if size else None
+        self._pieces = 0
 
-    def room_for(self, item: PackItem, volume: int, left: int) -> int:
-        if self.size and not _takes(self.size, item):
-            return 0
-        if self.size and volume:
-            left = min(left, self.free_volume // volume)
-        if item.weight_mg > 0:
-            left = min(left, self.free_mg // item.weight_mg)
-        return left
+    def put(self, item: PackItem, wanted: int) -> int:
+        """Put in as many units as go in, and say how many."""
+        piece = item.piece
+        units = wanted if item.weight_mg <= 0 else min(wanted, self._free_mg // item.weight_mg)
+        if self._filling and piece.volume:
+            units = self._place(piece, units, self._filling)
+        if units > 0:
+            self._add(item, units)
+        return max(0, units)
 
-    def put(self, item: PackItem, volume: int, units: int) -> None:
+    def _place(self, piece: Piece, wanted: int, filling: Filling) -> int:
+        units = 0
+        while units < wanted and self._pieces < PLACED and filling.add(piece):
+            units += 1
+            self._pieces += 1
+        if self._pieces >= PLACED:  # the rest by volume
+            room = (self._free_volume - units * piece.volume) // piece.volume
+            units += max(0, min(wanted - units, room))
+        return units
+
+    def force(self, item: PackItem) -> None:
+        """Put one unit in whatever the rules say: it still has to travel, alone."""
+        self._add(item, 1)
+
+    def _add(self, item: PackItem, units: int) -> None:
         self.contents.append((item, units))
-        self.free_volume -= volume * units
-        self.free_mg -= item.weight_mg * units
+        self._free_mg -= item.weight_mg * units
+        self._free_volume -= item.piece.volume * units
 
 
 def pack(items: Sequence[PackItem], cartons: Sequence[Sides]) -> tuple[Box, ...]:
@@ -109,7 +141,7 @@ def pack(items: Sequence[PackItem], cartons: Sequence[Sides]) -> tuple[Box, ...]
 
 @lru_cache(maxsize=256)
 def _by_size(cartons: tuple[Sides, ...]) -> tuple[Sides, ...]:
-    """A node's cartons, the smallest first."""
+    """A node's cartons, the smallest first; a carton's height is its shortest side."""
     return tuple(sorted({_descending(c) for c in cartons}, key=lambda s: (_volume(s), s)))
 
 
@@ -119,7 +151,7 @@ def _group(items: list[PackItem], sizes: Sequence[Sides]) -> list[Box]:
         return [whole]
     boxes: list[Box] = []
     open_boxes: list[_Open] = []
-    for item in sorted(items, key=lambda i: (-i.length * i.width * i.height, i.key)):
+    for item in sorted(items, key=lambda i: (i.fragile, -i.piece.volume, i.key)):
         largest = _largest_that_takes(item, sizes)
         if sizes and largest is None:
             boxes += _own_packaging(item, item.quantity)
@@ -132,22 +164,19 @@ def _group(items: list[PackItem], sizes: Sequence[Sides]) -> list[Box]:
 
 def _fill(item: PackItem, largest: Sides | None, open_boxes: list[_Open]) -> None:
     """First fit: into open cartons that have room, then into new ones."""
-    unit = item.length * item.width * item.height
     left = item.quantity
     for box in open_boxes:
-        units = box.room_for(item, unit, left)
-        if units > 0:
-            box.put(item, unit, units)
-            left -= units
+        left -= box.put(item, left)
         if not left:
             return
     while left:
         if len(open_boxes) >= MAX_PARCELS:
             raise FreightNeeded(f"more than {MAX_PARCELS} parcels are freight")
         box = _Open(largest)
-        # A unit too heavy or too bulky for the rules still has to travel: alone.
-        units = max(1, box.room_for(item, unit, left))
-        box.put(item, unit, units)
+        units = box.put(item, left)
+        if not units:  # too heavy for the carriers' limit
+            box.force(item)
+            units = 1
         open_boxes.append(box)
         left -= units
 
@@ -158,24 +187,30 @@ def _carton(contents: Sequence[tuple[PackItem, int]], sizes: Sequence[Sides]) ->
     count = sum(units for _, units in contents)
     if weight > MAX_PARCEL_MG and count > 1:
         return None
-    if not sizes:
+    if not sizes or not any(any(item.piece[:3]) for item, _ in contents):
         return _wrapped(contents)
-    need = _largest_sides(contents)
-    volume = sum(i.length * i.width * i.height * units for i, units in contents)
-    if not volume and not any(need):
-        return _wrapped(contents)
+    sized = [(item.piece, units) for item, units in contents if item.piece.volume]
+    volume = sum(piece.volume * units for piece, units in sized)
+    flat = [item.piece for item, _ in contents if not item.piece.volume]
     for size in sizes:
-        room = _volume(size) if count == 1 else _volume(size) * FILL_PERCENT // 100
-        fits = need[0] <= size[0] and need[1] <= size[1] and need[2] <= size[2]
-        if fits and volume <= room:
+        if volume > _volume(size) or not all(fits((piece,), size) for piece in flat):
+            continue
+        if _all_fit(sized, volume, size):
             return Box(*size, weight, _units(contents))
     return None
+
+
+def _all_fit(sized: Sequence[tuple[Piece, int]], volume: int, size: Sides) -> bool:
+    if sum(units for _, units in sized) <= PLACED:
+        return fits(tuple(sorted(p for piece, n in sized for p in (piece,) * n)), size)
+    each = all(fits((piece,), size) for piece, _ in sized)
+    return each and volume <= _volume(size) * FILL_PERCENT // 100
 
 
 def _wrapped(contents: Sequence[tuple[PackItem, int]]) -> Box:
     """A box made to measure: footprint of the largest item, as high as the volume asks."""
     length, width, height = _largest_sides(contents)
-    volume = sum(i.length * i.width * i.height * units for i, units in contents)
+    volume = sum(item.piece.volume * units for item, units in contents)
     if length and width:
         height = max(height, -(-volume // (length * width)))
     weight = sum(item.weight_mg * units for item, units in contents)
@@ -190,12 +225,7 @@ def _own_packaging(item: PackItem, units: int) -> Iterator[Box]:
 
 
 def _largest_that_takes(item: PackItem, sizes: Sequence[Sides]) -> Sides | None:
-    return next((size for size in reversed(sizes) if _takes(size, item)), None)
-
-
-def _takes(size: Sides, item: PackItem) -> bool:
-    a, b, c = _descending((item.length, item.width, item.height))
-    return a <= size[0] and b <= size[1] and c <= size[2]
+    return next((size for size in reversed(sizes) if fits((item.piece,), size)), None)
 
 
 def _largest_sides(contents: Sequence[tuple[PackItem, int]]) -> Sides:

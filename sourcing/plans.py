@@ -71,14 +71,15 @@ class Draft:
 
     Attributes:
         total: what it is ranked by, as ``CostParts.total``.
+        choice: what it is made of; equal choices over one pricer are equal plans.
     """
 
-    __slots__ = ("_builder", "_choice", "_cost", "_legs", "total")
+    __slots__ = ("_builder", "_cost", "_legs", "choice", "total")
 
     def __init__(self, builder: Builder, total: int, choice: Choice) -> None:
         self.total = total
         self._builder = builder
-        self._choice = choice
+        self.choice = choice
         self._cost: CostParts | None = None
         self._legs: list[Leg] | None = None
 
@@ -98,7 +99,7 @@ class Draft:
         """One leg a node."""
         if self._legs is None:
             pricer = self._builder.pricer
-            self._legs = [Leg(pricer, n, s, key) for n, s, key in self._choice]
+            self._legs = [Leg(pricer, n, s, key) for n, s, key in self.choice]
         return self._legs
 
     @property
@@ -166,7 +167,7 @@ class Builder:
 
     def cost(self, legs: Sequence[Leg]) -> CostParts:
         """What legs cost together."""
-        shipping = handling = lateness = adjustments = 0
+        shipping = handling = lateness = adjustments = scarcity = 0
         pricer, verdicts = self.pricer, self._verdicts
         for leg in legs:
             lane = leg.lane
@@ -174,8 +175,13 @@ class Builder:
             handling += pricer.handling(leg.n, leg.load)
             lateness += verdicts.lateness_minor_per_day * lane.days_late
             adjustments += verdicts.adjustment_minor.get(lane.pair, 0)
+            scarcity += pricer.scarcity(leg.n, leg.load)
         return CostParts(
-            shipping=shipping, handling=handling, lateness=lateness, adjustments=adjustments
+            shipping=shipping,
+            handling=handling,
+            lateness=lateness,
+            adjustments=adjustments,
+            scarcity=scarcity,
         )
 
     def fulfillment(self, leg: Leg) -> FulfillmentPlan:

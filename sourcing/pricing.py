@@ -7,14 +7,16 @@ dimensional rule. What does not depend on the order is kept for longer (lanes.py
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 from domain.decision import RouteSnapshot
 from domain.facts import LineFacts, NodeFacts, ServiceFacts
 from sourcing.lanes import Fares, Lane, Pounds, arrivals, asked, fares_from, tariff
-from sourcing.packing import Box, FreightNeeded, PackItem, pack
+from sourcing.packing import MAX_PARCEL_MG, Box, FreightNeeded, PackItem, pack
 from sourcing.promise import days_late
-from sourcing.rates import billable_pounds
+from sourcing.rates import Billed, Place, billed
 
 # Units of lines by index into ``Pricer.lines``, ascending.
 Load = tuple[tuple[int, int], ...]
@@ -35,6 +37,8 @@ class Pricer:
         lanes: usable lanes by (node index, service index).
         leaving: the same by node, in the order of ``asked``.
         refused: why a configured (node index, service index) is no lane.
+        snapshot: what it prices.
+        stock: units that may be given, by node and SKU.
         searched: what searches over these prices found, by what they were asked (search.py).
     """
 
@@ -52,15 +56,19 @@ class Pricer:
         self.leaving: list[tuple[Lane, ...]] = []
         self.refused: dict[tuple[int, int], str] = {}
         self.searched: dict[Any, Any] = {}
-        self._snapshot = snapshot
+        self.snapshot = snapshot
+        self._sized = [bool(x.length or x.width or x.height or x.ships_alone) for x in self.lines]
+        self._bids_of: list[Mapping[str, int]] = [node.bids for node in self.nodes]
+        self._bids: dict[int, Sequence[int]] = {}
+        self.stock: list[Mapping[str, int]] = [node.stock for node in self.nodes]
         self._fares: list[Fares] = []
         self._cartons: list[int] = []  # the first node with the same cartons
         self._loads: dict[int, Load] = {}
         self._boxes: dict[tuple[int, Load], tuple[Box, ...] | None] = {}
         self._pounds: dict[Any, tuple[Pounds, ...] | None] = {}
-        of = tariff(
-            snapshot.services, snapshot.rate_cards, snapshot.holidays, residential=order.residential
-        )
+        far = any(order.postal3 in card.delivery_area for card in snapshot.rate_cards)
+        place = Place(order.residential, order.postal3 if far else "")
+        of = tariff(snapshot.services, snapshot.rate_cards, snapshot.holidays, place)
         self.services: tuple[ServiceFacts, ...] = of.services
         first: dict[Any, int] = {}
         for n, node in enumerate(self.nodes):
@@ -68,7 +76,7 @@ class Pricer:
             self._add_lanes(n, node, fares_from(of, node.id, tuple(node.zones.items())))
 
     def _add_lanes(self, n: int, node: NodeFacts, fares: Fares) -> None:
-        promise = self._snapshot.order.promise_by
+        promise = self.snapshot.order.promise_by
         lanes: list[Lane] = []
         dates = arrivals(fares, node.ship_at, node.timezone)
         for at, (fare, (p50, p90)) in enumerate(zip(fares.fares, dates, strict=True)):
@@ -105,15 +113,36 @@ class Pricer:
                 self._boxes[key] = None
         return self._boxes[key]
 
-    def asked(self, node: int, load: Load) -> tuple[int, ...] | None:
-        """Price of all parcels of a load on each lane of a node; None when it is freight."""
+    def pounds(self, node: int, load: Load) -> tuple[Pounds, ...] | None:
+        """What the parcels of a load are billed for at a node; None when it is freight."""
         fares = self._fares[node]
         key = (self._cartons[node], fares.same_rules, load)
         try:
-            pounds = self._pounds[key]
+            return self._pounds[key]
         except KeyError:
-            pounds = self._pounds[key] = _billed(fares, self.boxes(node, load))
-        return None if pounds is None else asked(fares, pounds)
+            found = self._weighed(fares, load) or _billed(fares, self.boxes(node, load))
+            self._pounds[key] = found
+            return found
+
+    def _weighed(self, fares: Fares, load: Load) -> tuple[Pounds, ...] | None:
+        """The same of one parcel without dimensions, which needs no packing; None of others."""
+        weight = 0
+        for i, units in load:
+            if self._sized[i]:
+                return None
+            weight += self.lines[i].weight_mg * units
+        if weight > MAX_PARCEL_MG:
+            return None
+        return tuple([((billed(card, 0, 0, 0, weight), 1),) for card in fares.rules])
+
+    def at_pounds(self, node: int, pounds: tuple[Pounds, ...]) -> tuple[int, ...]:
+        """Price of parcels of these pounds on each lane of a node."""
+        return asked(self._fares[node], pounds)
+
+    def asked(self, node: int, load: Load) -> tuple[int, ...] | None:
+        """Price of all parcels of a load on each lane of a node; None when it is freight."""
+        pounds = self.pounds(node, load)
+        return None if pounds is None else self.at_pounds(node, pounds)
 
     def shipping(self, lane: Lane, load: Load) -> int | None:
         """Price of all parcels of a load on a lane; None when it is freight."""
@@ -130,6 +159,33 @@ class Pricer:
             + facts.unit_cost_minor * units
         )
 
+    def bids(self, node: int) -> Sequence[int]:
+        """What taking a unit of each line from a node costs others; empty where nothing does."""
+        known = self._bids.get(node)
+        if known is None:
+            of = self._bids_of[node]
+            known = self._bids[node] = [of.get(line.sku, 0) for line in self.lines] if of else ()
+        return known
+
+    def scarcity(self, node: int, load: Load) -> int:
+        """What taking a load from a node costs others, in minor units."""
+        bids = self.bids(node)
+        return sum([bids[i] * units for i, units in load]) if bids else 0
+
+    def bidding(self, bids: Mapping[str, Mapping[str, int]]) -> Pricer:
+        """The same prices under other bids, by node and SKU."""
+        other = copy(self)
+        other._bids_of = [bids.get(node.id, {}) for node in self.nodes]
+        other._bids, other.searched = {}, {}
+        return other
+
+    def stocked(self, stock: Mapping[str, Mapping[str, int]]) -> Pricer:
+        """The same prices over other stock, by node and SKU."""
+        other = copy(self)
+        other.stock = [stock.get(node.id, {}) for node in self.nodes]
+        other.searched = {}
+        return other
+
     def quote(self, lane: Lane, load: Load) -> Quote | None:
         """Price and parcels of a load on a lane, in parts; None when it is freight."""
         shipping, boxes = self.shipping(lane, load), self.boxes(lane.node, load)
@@ -139,17 +195,17 @@ class Pricer:
 
 
 def _billed(fares: Fares, boxes: tuple[Box, ...] | None) -> tuple[Pounds, ...] | None:
-    """(pounds, parcels) under each rule of dimensional weight."""
+    """(what a parcel is billed for, parcels) under each rule of the cards."""
     if boxes is None:
         return None
-    billed: list[Pounds] = []
+    found: list[Pounds] = []
     for card in fares.rules:
-        counts: dict[int, int] = {}
+        counts: dict[Billed, int] = {}
         for box in boxes:
-            weight = billable_pounds(card, box.length, box.width, box.height, box.weight_mg)
-            counts[weight] = counts.get(weight, 0) + 1
-        billed.append(tuple(counts.items()))
-    return tuple(billed)
+            parcel = billed(card, box.length, box.width, box.height, box.weight_mg)
+            counts[parcel] = counts.get(parcel, 0) + 1
+        found.append(tuple(counts.items()))
+    return tuple(found)
 
 
 def _item(index: int, line: LineFacts, units: int) -> PackItem:
@@ -162,4 +218,6 @@ def _item(index: int, line: LineFacts, units: int) -> PackItem:
         line.height,
         line.hazmat,
         line.ships_alone,
+        line.fragile,
+        line.this_side_up,
     )
