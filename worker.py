@@ -36,6 +36,7 @@ from activities.retries import RetryCounter
 from activities.review import Review
 from activities.rollouts import Rollouts
 from activities.settings import Settings
+from activities.stock_pricing import StockPricing
 from connectors import ports
 from workflows.plugin import WORKFLOWS, meshline_plugin
 
@@ -47,7 +48,7 @@ log = structlog.get_logger()
 def store_activities(context: Context) -> list[Callable[..., Any]]:
     """Local activities, run by the worker that runs the workflows."""
     planning, progress, review = Planning(context), Progress(context), Review(context)
-    rollouts, drifts = Rollouts(context), Drifts(context)
+    rollouts, drifts, pricing = Rollouts(context), Drifts(context), StockPricing(context)
     return [
         planning.accept, planning.plan, planning.reserve, planning.make_firm,
         planning.expire_reservation, planning.reroute, planning.compensate,
@@ -56,7 +57,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         progress.set_address, progress.finish,
         review.open_hold, review.end_hold, review.open_case, review.end_case,
         review.escalate_case, review.authorize, review.permit,
-        rollouts.look, rollouts.open_case, drifts.measure,
+        rollouts.look, rollouts.open_case, drifts.measure, pricing.price_stock,
     ]  # fmt: skip
 
 

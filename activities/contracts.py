@@ -44,6 +44,7 @@ class Activity:
     LOOK_AT_ROLLOUT = "look_at_rollout"
     OPEN_POLICY_CASE = "open_policy_case"
     MEASURE_DRIFT = "measure_drift"
+    PRICE_STOCK = "price_stock"
 
     SUBMIT = "submit_fulfillment"
     CANCEL_FULFILLMENT = "cancel_fulfillment"

@@ -14,8 +14,9 @@ from domain.facts import LineFacts, NodeFacts, OrderFacts, ServiceFacts
 from domain.network import Channel, Network, Node, Service
 from domain.order import Order, pays_express
 from sourcing import great_circle_miles, holiday_dates, ship_at, zone_for_miles
-from store import catalog, fulfillments, inventory, orders
+from store import bids, catalog, fulfillments, inventory, orders
 
+NO_BIDS: Mapping[str, dict[str, int]] = {}
 UNKNOWN_MILES = 2_500  # as if at the far coast: an unknown ZIP must not look cheap
 DEFAULT_CHANNEL = Channel(id="unmapped", source="unmapped")
 
@@ -113,6 +114,7 @@ def route_snapshot(
     )
     return snapshot_of(
         facts, network, queues, now, generation, stock, leaves, used,
+        bids={} if ignore_stock else bids.in_force(connection, wanted, now),
         excluded_nodes=excluded_nodes, excluded_services=excluded_services, only_node=only_node,
         late_shipments_per_mille=late_shipments_per_mille,
     )  # fmt: skip
@@ -143,6 +145,7 @@ def snapshot_of(
     leaves: Mapping[str, datetime],
     used: Mapping[str, int],
     *,
+    bids: Mapping[str, dict[str, int]] = NO_BIDS,
     excluded_nodes: Iterable[str] = (),
     excluded_services: Iterable[str] = (),
     only_node: str = "",
@@ -154,6 +157,7 @@ def snapshot_of(
         stock: units that may be promised, by node and SKU.
         leaves: when an order released now leaves, by node.
         used: fulfillment orders that leave with this one, by node.
+        bids: what a unit of stock is worth to orders to come, by node and SKU.
         late_shipments_per_mille: of the order's channel.
     """
     wanted, skip, refused = facts.wanted(), set(excluded_nodes), set(excluded_services)
@@ -162,7 +166,16 @@ def snapshot_of(
         now=now,
         order=facts,
         nodes=tuple(
-            _node_facts(n, facts, network, queues, leaves[n.id], used[n.id], stock.get(n.id, {}))
+            _node_facts(
+                n,
+                facts,
+                network,
+                queues,
+                leaves[n.id],
+                used[n.id],
+                stock.get(n.id, {}),
+                bids.get(n.id, {}),
+            )
             for n in nodes
         ),
         services=tuple(
@@ -207,6 +220,7 @@ def _node_facts(
     departs: datetime,
     used: int,
     stock: dict[str, int],
+    bids: dict[str, int],
 ) -> NodeFacts:
     here, there = centroid(node.postal_code), centroid(facts.postal3)
     miles = UNKNOWN_MILES if here is None or there is None else great_circle_miles(here, there)
@@ -222,6 +236,7 @@ def _node_facts(
         ship_at=departs,
         used_percent=min(1_000, used * 100 // node.capacity_per_day),
         stock=stock,
+        bids=bids,
         zones={s.carrier: zone for s in network.services},
         order_cost_minor=node.order_cost_minor,
         line_cost_minor=node.line_cost_minor,

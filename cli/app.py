@@ -97,6 +97,10 @@ INVENTORY = {
         "Import counts as a feed snapshot; later movements are applied again on top.",
     ),
     "show": ("cli.stock:show_stock", "Stock of a SKU at every node."),
+    "worth": (
+        "cli.stock:worth",
+        "What a unit of scarce stock is worth to the orders to come.",
+    ),
 }
 EXPORT = {
     "tracking": (
@@ -105,6 +109,10 @@ EXPORT = {
     ),
 }
 NETWORK = {
+    "card": (
+        "cli.rate_card:card",
+        "Import a carrier's price table as a rate card, effective from a day.",
+    ),
     "check": (
         "cli.network:check",
         "Check the network file and the policies that it names; every mistake is told.",

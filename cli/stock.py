@@ -12,6 +12,8 @@ from sqlalchemy import select
 
 from cli.options import AsJson
 from cli.session import bad_input, console, print_json, refuse, session, table
+from domain.units import format_money
+from store import bids
 from store import catalog as items
 from store import inventory as stock
 from store import tables as t
@@ -44,6 +46,37 @@ def show_stock(sku: str, as_json: AsJson = False) -> None:
             r["node"], str(r["on_hand"]), str(r["reserved"]), str(r["safety_stock"]),
             str(r["unsellable"]), str(free), f"{r['as_of']:%Y-%m-%d %H:%M}",
         )  # fmt: skip
+    console.print(shown)
+
+
+def worth(
+    sku: Annotated[str, typer.Option(help="Only one SKU.")] = "", as_json: AsJson = False
+) -> None:
+    """What a unit of scarce stock is worth to the orders to come, the dearest first.
+
+    Plans that take it are ranked as if they cost so much more; nobody pays it. The prices are
+    made again and again by the schedule `bid-prices` (`bidding` in the network file).
+
+    Example: meshline inventory worth --sku TENT-2P
+    """
+    with bad_input():
+        s = session()
+        with s.db.read() as connection:
+            rows = [r for r in bids.listed(connection) if not sku or r.sku == sku]
+    if as_json:
+        print_json([dict(r._mapping) for r in rows])
+        return
+    if not rows:
+        why = "switched off: the network file has no `bidding`" if not s.network.bidding else (
+            "nothing is scarce, or nobody has looked yet"
+        )  # fmt: skip
+        console.print(f"no stock is worth more than it costs ({why})")
+        return
+    over = " (run out)" if rows[0].until <= s.now else ""
+    title = f"as of {rows[0].at:%Y-%m-%d %H:%M}, until {rows[0].until:%Y-%m-%d %H:%M}{over}"
+    shown = table(title, "SKU", "node", "a unit is worth")
+    for r in rows:
+        shown.add_row(r.sku, r.node, format_money(r.minor, s.network.currency))
     console.print(shown)
 
 

@@ -101,6 +101,22 @@ class ConnectorConfig(Frozen):
     options: dict[str, str] = {}
 
 
+class Bidding(Frozen):
+    """How stock is priced for the orders to come.
+
+    Attributes:
+        history_days: orders of so many days say what will be asked for.
+        horizon_days: until stock comes in again.
+        every_minutes: of business time, between two looks; bids hold for twice as long.
+        orders: at most so many are looked at; they stand for all.
+    """
+
+    history_days: int = Field(default=14, ge=1, le=365)
+    horizon_days: int = Field(default=7, ge=1, le=365)
+    every_minutes: int = Field(default=60, ge=5, le=10_080)
+    orders: int = Field(default=400, ge=10, le=5_000)
+
+
 class User(Frozen):
     name: Identifier
     roles: tuple[Role, ...]
@@ -119,6 +135,7 @@ class Network(Frozen):
     users: tuple[User, ...] = ()
     holidays: tuple[str, ...] = ()
     policies: dict[str, tuple[str, ...]] = {}
+    bidding: Bidding | None = None
     cx_connector: str = ""
     cx_groups: dict[Role, str] = {}
     reservation_hours: int = Field(default=48, ge=1)

@@ -123,7 +123,9 @@ async def serve(settings: Settings, host: str, port: int, announce: bool) -> Non
     )
     with context.db.read() as connection:
         clock = catalog.clock(connection)
-    await ensure_schedules(client, clock, endpoint(context.network.cx_connector))
+    await ensure_schedules(
+        client, clock, endpoint(context.network.cx_connector), context.network.bidding
+    )
     sock = socket.create_server((host, port))
     if announce:  # connections queue in the socket until the server takes them
         print(json.dumps({"listening": sock.getsockname()[1]}), flush=True)

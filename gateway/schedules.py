@@ -18,26 +18,48 @@ from temporalio.client import (
 
 from activities.contracts import MAIN_QUEUE, m
 from domain.clock import BusinessClock
+from domain.network import Bidding
 from domain.rollouts import DriftStart
+from domain.stock_pricing import BidStart
+from workflows.bids import BidPricesWorkflow
 from workflows.drift import PolicyDriftWorkflow
 
 DRIFT = "policy-drift"
+BIDS = "bid-prices"
 # A compressed clock would look every few seconds at what can hardly have changed.
 LEAST_PAUSE = timedelta(minutes=10)
+LEAST_BIDDING = timedelta(minutes=1)  # a solve takes a core for some seconds
 
 
-async def ensure_schedules(client: Client, clock: BusinessClock, cx: m.Endpoint | None) -> None:
+async def ensure_schedules(
+    client: Client, clock: BusinessClock, cx: m.Endpoint | None, bidding: Bidding | None
+) -> None:
     """Create the schedules that are missing; one that a person paused or changed stays so."""
-    look = ScheduleActionStartWorkflow(
+    drift = ScheduleActionStartWorkflow(
         PolicyDriftWorkflow.run,
         DriftStart(clock=clock, cx=cx),
         id=DRIFT,
         task_queue=MAIN_QUEUE,
         static_summary="do decisions come true?",
     )
-    every = max(clock.wall(timedelta(days=1)), LEAST_PAUSE)
+    await _ensure(client, DRIFT, drift, max(clock.wall(timedelta(days=1)), LEAST_PAUSE))
+    if bidding:
+        every = max(clock.wall(timedelta(minutes=bidding.every_minutes)), LEAST_BIDDING)
+        bids = ScheduleActionStartWorkflow(
+            BidPricesWorkflow.run,
+            BidStart(clock=clock, hours=2 * clock.rate * (every / timedelta(hours=1))),
+            id=BIDS,
+            task_queue=MAIN_QUEUE,
+            static_summary="what is scarce stock worth?",
+        )
+        await _ensure(client, BIDS, bids, every)
+
+
+async def _ensure(
+    client: Client, name: str, action: ScheduleActionStartWorkflow, every: timedelta
+) -> None:
     spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)])
     # while somebody still has to look at what the last one found, another would say it again
     policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP)
     with suppress(ScheduleAlreadyRunningError):
-        await client.create_schedule(DRIFT, Schedule(action=look, spec=spec, policy=policy))
+        await client.create_schedule(name, Schedule(action=action, spec=spec, policy=policy))

@@ -40,6 +40,7 @@ from policies.evaluator import Run, Said, Seen, Subject
 from policies.expressions import ENGINE, EvaluationFailed
 from policies.facts import Facts
 from policies.routing import Routing
+from sourcing import Verdicts
 
 # What a decision may look at; more is not an order, a network or a list of services.
 MAX_LINES, MAX_NODES, MAX_SERVICES = 500, 200, 200
@@ -119,6 +120,13 @@ def route(
     routing = Routing(policies, market, seen, by_engine=by_engine)
     routing.decide()
     return routing
+
+
+def verdicts(policies: Sequence[Policy], market: Market) -> Verdicts:
+    """What the rules say of a market's candidates, for whoever plans many orders together."""
+    routing = Routing(policies, market)
+    routing.ask()
+    return routing.verdicts()
 
 
 def judge(

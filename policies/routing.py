@@ -70,6 +70,13 @@ class Routing:
         """Find what is best; nothing is written down yet."""
         if not self._market.pricer.lines:
             return
+        self.ask()
+        ranking = ranked(self.verdicts(), self._snapshot.k_best, self._market.pricer)
+        self._found = len(ranking.drafts)
+        self.choices = self._about_plans(ranking.drafts)
+
+    def ask(self) -> None:
+        """Ask the rules about the order, its lines and the candidates."""
         for run in self.runs:
             self._failed = []
             for step in run.policy.steps:
@@ -79,9 +86,6 @@ class Routing:
                     self._about_lines(run, step)
             if not self._by_rules(run):
                 self._about_candidates(run)
-        ranking = ranked(self._verdicts(), self._snapshot.k_best, self._market.pricer)
-        self._found = len(ranking.drafts)
-        self.choices = self._about_plans(ranking.drafts)
 
     def outcome(self) -> RouteOutcome:
         """What was decided, with every candidate and its words."""
@@ -189,7 +193,8 @@ class Routing:
     def _take(self, run: Run, program: Program, standings: Sequence[Standing]) -> None:
         self._opinions.add(Opinion(run, program.rules, standings, self._failed))
 
-    def _verdicts(self) -> Verdicts:
+    def verdicts(self) -> Verdicts:
+        """What they said, as the search takes it; what rules say about plans is not in it."""
         limit = self._snapshot.order.max_parcels
         kept = self._opinions.kept()
         return Verdicts(

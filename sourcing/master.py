@@ -20,6 +20,7 @@ try:
 except ImportError:  # an extra
     _highspy = None  # type: ignore[assignment]
 
+EXACT = _highspy is not None  # whether programs are solved, or only climbed
 Spot = tuple[str, str]  # (node ID, SKU)
 SUBGRADIENT_STEPS = 300
 
@@ -58,7 +59,7 @@ def master(
         unserved: what leaving one of them unserved costs.
         exact: by HiGHS, where it is installed.
     """
-    kind = _Simplex if exact and _highspy is not None else _Subgradient
+    kind = _Simplex if exact and EXACT else _Subgradient
     return kind(counts, unserved, stock)
 
 

@@ -50,6 +50,17 @@ def received(connection: Connection, sample: int | None = None) -> list[str]:
     return [order_id for order_id in ids if order_id in picked]
 
 
+def placed(connection: Connection, since: datetime, until: datetime) -> list[tuple[str, datetime]]:
+    """(ID, when) of orders placed in a period that were not turned away, oldest first."""
+    of = t.orders.c
+    query = (
+        select(of.id, of.placed_at)
+        .where(of.placed_at > since, of.placed_at <= until, of.status != "rejected")
+        .order_by(of.placed_at, of.id)
+    )
+    return [(str(order_id), at) for order_id, at in connection.execute(query)]
+
+
 def points(connection: Connection) -> dict[str, int]:
     """How many decisions are recorded, by point."""
     counted = select(t.decisions.c.point, func.count()).group_by(t.decisions.c.point)

@@ -417,6 +417,17 @@ class ObservedRow(SQLModel, table=True):
     at: datetime = _time()
 
 
+class BidRow(SQLModel, table=True):
+    """What a unit of a node's stock is worth to orders to come, in minor units, for a while."""
+
+    __tablename__ = "bids"
+    node: str = Field(primary_key=True)
+    sku: str = Field(primary_key=True, index=True)
+    minor: int
+    at: datetime = _time()
+    until: datetime = _time()
+
+
 class SettingRow(SQLModel, table=True):
     __tablename__ = "settings"
     key: str = Field(primary_key=True)
@@ -452,5 +463,6 @@ problems = table(ProblemRow)
 policy_versions = table(PolicyRow)
 rollouts = table(RolloutRow)
 observed = table(ObservedRow)
+bids = table(BidRow)
 settings = table(SettingRow)
 metadata = SQLModel.metadata

@@ -1,0 +1,87 @@
+"""Scarce stock gets a price, decisions see it, and it runs out by itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from activities.contracts import MAIN_QUEUE
+from activities.facts import order_facts, route_snapshot
+from activities.intake import Intake
+from cli.app import app
+from domain.decision import RouteSnapshot
+from domain.order import IncomingOrder
+from domain.stock_pricing import BidStart, StockPriced
+from store import bids, orders
+from store import tables as t
+from tests.bed import Bed
+from workflows.bids import BidPricesWorkflow
+
+HOURS = 6.0
+
+
+async def price(bed: Bed, number: int) -> StockPriced:
+    found: StockPriced = await bed.client.execute_workflow(
+        BidPricesWorkflow.run,
+        BidStart(clock=bed.clock, hours=HOURS),
+        id=f"bids-{bed.clock.wall_epoch.isoformat()}-{number}",
+        task_queue=MAIN_QUEUE,
+    )
+    return found
+
+
+def take(bed: Bed, incoming: IncomingOrder) -> None:
+    """Into the store; nobody starts it."""
+    intake = Intake(bed.context.network, bed.context.vault)
+    with bed.context.db.write() as connection:
+        assert intake.take(connection, incoming, bed.now())
+
+
+def seen(bed: Bed, order_id: str, now: datetime) -> RouteSnapshot:
+    with bed.context.db.read() as connection:
+        facts = order_facts(connection, orders.rows(connection, order_id), bed.context.network)
+        network, queues = bed.context.network, bed.context.queues
+        return route_snapshot(connection, facts, network, queues, now, 0)
+
+
+async def test_what_is_scarce_and_near_is_worth_what_the_far_one_costs_more(bed: Bed) -> None:
+    """Ten orders to Chicago a day; the 3PL next door has three units, the far west plenty."""
+    bed.stock("sku-scarce", tpl_chicago=3, dc_west=500)
+    bed.stock("sku-plenty", tpl_chicago=5_000, dc_west=5_000)
+    taken = [
+        bed.order(f"bid-{number}", [("sku-scarce" if number % 2 else "sku-plenty", 1)])
+        for number in range(10)
+    ]
+    for incoming in taken:
+        take(bed, incoming)
+    found = await price(bed, 1)
+    assert (found.orders, found.exact) == (10, True)
+    assert found.expected == 70
+    with bed.context.db.read() as connection:
+        rows = {(r.node, r.sku): r for r in bids.listed(connection)}
+    assert set(rows) == {("tpl_chicago", "sku-scarce")}
+    (row,) = rows.values()
+    assert 0 < row.minor < 3_000
+    assert row.until == row.at + timedelta(hours=HOURS)
+
+    scarce = taken[1].order.id
+    nodes = {n.id: n.bids for n in seen(bed, scarce, row.at).nodes}
+    assert nodes["tpl_chicago"] == {"sku-scarce": row.minor}
+    assert nodes["dc_west"] == {}
+    assert not any(n.bids for n in seen(bed, scarce, row.until).nodes)
+
+
+async def test_without_orders_there_is_no_price(bed: Bed) -> None:
+    assert (await price(bed, 2)).bids == 0
+    with bed.context.db.read() as connection:
+        assert connection.execute(select(t.bids)).all() == []
+
+
+def test_worth_says_why_there_is_nothing(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESHLINE_HOME", str(tmp_path))
+    done = CliRunner().invoke(app, ["inventory", "worth"])
+    assert done.exit_code == 0
+    assert "nothing is scarce, or nobody has looked" in done.output
