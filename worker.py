@@ -37,6 +37,7 @@ from activities.review import Review
 from activities.rollouts import Rollouts
 from activities.settings import Settings
 from activities.stock_pricing import StockPricing
+from activities.transit_times import TransitTimes
 from connectors import ports
 from workflows.plugin import WORKFLOWS, meshline_plugin
 
@@ -49,6 +50,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
     """Local activities, run by the worker that runs the workflows."""
     planning, progress, review = Planning(context), Progress(context), Review(context)
     rollouts, drifts, pricing = Rollouts(context), Drifts(context), StockPricing(context)
+    transit = TransitTimes(context)
     return [
         planning.accept, planning.plan, planning.reserve, planning.make_firm,
         planning.expire_reservation, planning.reroute, planning.compensate,
@@ -58,6 +60,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         review.open_hold, review.end_hold, review.open_case, review.end_case,
         review.escalate_case, review.authorize, review.permit,
         rollouts.look, rollouts.open_case, drifts.measure, pricing.price_stock,
+        transit.learn,
     ]  # fmt: skip
 
 

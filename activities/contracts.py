@@ -45,6 +45,7 @@ class Activity:
     OPEN_POLICY_CASE = "open_policy_case"
     MEASURE_DRIFT = "measure_drift"
     PRICE_STOCK = "price_stock"
+    LEARN_TRANSIT = "learn_transit"
 
     SUBMIT = "submit_fulfillment"
     CANCEL_FULFILLMENT = "cancel_fulfillment"

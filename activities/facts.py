@@ -14,8 +14,10 @@ from domain.facts import LineFacts, NodeFacts, OrderFacts, ServiceFacts
 from domain.network import Channel, Network, Node, Service
 from domain.order import Order, pays_express
 from sourcing import great_circle_miles, holiday_dates, ship_at, zone_for_miles
-from store import bids, catalog, fulfillments, inventory, orders
+from store import bids, catalog, fulfillments, inventory, orders, transits
+from store.transits import Learned
 
+NOT_LEARNED: Learned = {}
 NO_BIDS: Mapping[str, dict[str, int]] = {}
 UNKNOWN_MILES = 2_500  # as if at the far coast: an unknown ZIP must not look cheap
 DEFAULT_CHANNEL = Channel(id="unmapped", source="unmapped")
@@ -115,6 +117,7 @@ def route_snapshot(
     return snapshot_of(
         facts, network, queues, now, generation, stock, leaves, used,
         bids={} if ignore_stock else bids.in_force(connection, wanted, now),
+        learned=transits.in_force(connection),
         excluded_nodes=excluded_nodes, excluded_services=excluded_services, only_node=only_node,
         late_shipments_per_mille=late_shipments_per_mille,
     )  # fmt: skip
@@ -127,11 +130,12 @@ def queues_of(network: Network) -> dict[str, str]:
 
 def departures(network: Network, now: datetime) -> dict[str, datetime]:
     """When an order released now leaves, by node."""
-    holidays = _holidays(network, now)
+    holidays = holidays_of(network, now)
     return {n.id: ship_at(now, n, holidays) for n in network.nodes}
 
 
-def _holidays(network: Network, now: datetime) -> tuple[str, ...]:
+def holidays_of(network: Network, now: datetime) -> tuple[str, ...]:
+    """The network's holidays of a year and the next one, as ISO dates."""
     return holiday_dates(network.holidays, (now.year, now.year + 1))
 
 
@@ -146,6 +150,7 @@ def snapshot_of(
     used: Mapping[str, int],
     *,
     bids: Mapping[str, dict[str, int]] = NO_BIDS,
+    learned: Learned = NOT_LEARNED,
     excluded_nodes: Iterable[str] = (),
     excluded_services: Iterable[str] = (),
     only_node: str = "",
@@ -158,6 +163,7 @@ def snapshot_of(
         leaves: when an order released now leaves, by node.
         used: fulfillment orders that leave with this one, by node.
         bids: what a unit of stock is worth to orders to come, by node and SKU.
+        learned: how long parcels take, where they say something else than the network file.
         late_shipments_per_mille: of the order's channel.
     """
     wanted, skip, refused = facts.wanted(), set(excluded_nodes), set(excluded_services)
@@ -179,13 +185,13 @@ def snapshot_of(
             for n in nodes
         ),
         services=tuple(
-            _service_facts(x, nodes, queues, available=x.id not in refused)
+            _service_facts(x, nodes, queues, learned, available=x.id not in refused)
             for x in network.services
         ),
         rate_cards=tuple(
             network.card(name, now) for name in sorted({s.card for s in network.services})
         ),
-        holidays=_holidays(network, now),
+        holidays=holidays_of(network, now),
         promotions=tuple(
             sorted({x.promotion for x in facts.lines if x.promotion and x.sku in wanted})
         ),
@@ -194,9 +200,19 @@ def snapshot_of(
     )
 
 
+def miles_between(postal_code: str, other: str) -> int:
+    """Whole miles between two postal codes, or the first three characters of one."""
+    here, there = centroid(postal_code), centroid(other)
+    return UNKNOWN_MILES if here is None or there is None else great_circle_miles(here, there)
+
+
 def _service_facts(
-    service: Service, nodes: Sequence[Node], queues: dict[str, str], *, available: bool
-) -> ServiceFacts:
+    service: Service, nodes: Sequence[Node], queues: dict[str, str], learned: Learned, *,
+    available: bool,
+) -> ServiceFacts:  # fmt: skip
+    transit = service.transit
+    if learned:
+        transit = {zone: learned.get((service.id, zone), t) for zone, t in transit.items()}
     return ServiceFacts(
         id=service.id,
         carrier=service.carrier,
@@ -206,7 +222,7 @@ def _service_facts(
         express=service.express,
         available=available,
         card=service.card,
-        transit=service.transit,
+        transit=transit,
         nodes=tuple(n.id for n in nodes if not n.services or service.id in n.services),
         delivers_saturday=service.delivers_saturday,
     )
@@ -222,8 +238,7 @@ def _node_facts(
     stock: dict[str, int],
     bids: dict[str, int],
 ) -> NodeFacts:
-    here, there = centroid(node.postal_code), centroid(facts.postal3)
-    miles = UNKNOWN_MILES if here is None or there is None else great_circle_miles(here, there)
+    miles = miles_between(node.postal_code, facts.postal3)
     zone = zone_for_miles(miles)
     return NodeFacts(
         id=node.id,
@@ -232,7 +247,7 @@ def _node_facts(
         queue=queues[node.connector],
         region=node.region,
         timezone=node.timezone,
-        distance_miles=round(miles),
+        distance_miles=miles,
         ship_at=departs,
         used_percent=min(1_000, used * 100 // node.capacity_per_day),
         stock=stock,

@@ -18,7 +18,7 @@ from activities.facts import order_facts, route_snapshot
 from domain.decision import RouteSnapshot
 from domain.facts import OrderFacts
 from domain.network import Bidding
-from domain.stock_pricing import PriceStock, StockPriced
+from domain.upkeep import Upkeep, Upkept
 from policies import load_published
 from policies.candidates import Market
 from policies.decide import verdicts
@@ -55,12 +55,12 @@ class StockPricing:
         self._c = context
 
     @activity.defn(name=Activity.PRICE_STOCK)
-    async def price_stock(self, request: PriceStock) -> StockPriced:
+    async def price_stock(self, request: Upkeep) -> Upkept:
         """Solve the program over plans for the orders to be expected, and put its prices in
         force. It is solved in a process of its own: seconds that no live order waits for."""
         given, db = self._c.network.bidding, self._c.db
         if given is None:
-            return StockPriced(orders=0)
+            return Upkept(summary="the network file has no `bidding`")
         forecast = await self._forecast(request.at, given)
         found: Bids = {}
         value = 0.0
@@ -70,16 +70,22 @@ class StockPricing:
                     pool, solve, forecast
                 )
 
-        def step(connection: Connection) -> StockPriced:
-            return StockPriced(
-                orders=len(forecast.snapshots),
-                expected=round(forecast.expected),
-                bids=bids.replace(connection, found, request.at, request.until),
-                value_minor=round(value),
-                exact=EXACT,
+        def step(connection: Connection) -> Upkept:
+            count = bids.replace(connection, found, request.at, request.until)
+            orders, expected = len(forecast.snapshots), round(forecast.expected)
+            how = "" if EXACT else ", without the solver"
+            return Upkept(
+                summary=f"{count} prices in force, from {orders} orders that stand for "
+                f"{expected} to come{how}",
+                figures={
+                    "orders": orders,
+                    "expected": expected,
+                    "bids": count,
+                    "value_minor": round(value),
+                },
             )
 
-        return await db.in_thread(db.once, request.key, StockPriced, step)
+        return await db.in_thread(db.once, request.key, Upkept, step)
 
     async def _forecast(self, at: datetime, given: Bidding) -> Forecast:
         db, since = self._c.db, at - timedelta(days=given.history_days)

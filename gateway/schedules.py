@@ -16,16 +16,17 @@ from temporalio.client import (
     ScheduleSpec,
 )
 
-from activities.contracts import MAIN_QUEUE, m
+from activities.contracts import MAIN_QUEUE, Activity, m
 from domain.clock import BusinessClock
 from domain.network import Bidding
 from domain.rollouts import DriftStart
-from domain.stock_pricing import BidStart
-from workflows.bids import BidPricesWorkflow
+from domain.upkeep import UpkeepStart
 from workflows.drift import PolicyDriftWorkflow
+from workflows.upkeep import UpkeepWorkflow
 
 DRIFT = "policy-drift"
 BIDS = "bid-prices"
+TRANSIT = "transit-times"
 # A compressed clock would look every few seconds at what can hardly have changed.
 LEAST_PAUSE = timedelta(minutes=10)
 LEAST_BIDDING = timedelta(minutes=1)  # a solve takes a core for some seconds
@@ -44,15 +45,25 @@ async def ensure_schedules(
     )
     await _ensure(client, DRIFT, drift, max(clock.wall(timedelta(days=1)), LEAST_PAUSE))
     if bidding:
-        every = max(clock.wall(timedelta(minutes=bidding.every_minutes)), LEAST_BIDDING)
-        bids = ScheduleActionStartWorkflow(
-            BidPricesWorkflow.run,
-            BidStart(clock=clock, hours=2 * clock.rate * (every / timedelta(hours=1))),
-            id=BIDS,
-            task_queue=MAIN_QUEUE,
-            static_summary="what is scarce stock worth?",
-        )
-        await _ensure(client, BIDS, bids, every)
+        often = max(clock.wall(timedelta(minutes=bidding.every_minutes)), LEAST_BIDDING)
+        what = "what is scarce stock worth?"
+        await _upkeep(client, BIDS, Activity.PRICE_STOCK, clock, often, what)
+    daily = max(clock.wall(timedelta(days=1)), LEAST_PAUSE)
+    what = "how long do parcels take?"
+    await _upkeep(client, TRANSIT, Activity.LEARN_TRANSIT, clock, daily, what)
+
+
+async def _upkeep(
+    client: Client, name: str, activity: str, clock: BusinessClock, every: timedelta, summary: str
+) -> None:
+    """A look at one thing, whose result holds for two of them."""
+    start = UpkeepStart(
+        activity=activity, clock=clock, hours=2 * clock.rate * (every / timedelta(hours=1))
+    )
+    action = ScheduleActionStartWorkflow(
+        UpkeepWorkflow.run, start, id=name, task_queue=MAIN_QUEUE, static_summary=summary
+    )
+    await _ensure(client, name, action, every)
 
 
 async def _ensure(

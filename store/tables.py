@@ -417,6 +417,18 @@ class ObservedRow(SQLModel, table=True):
     at: datetime = _time()
 
 
+class TransitRow(SQLModel, table=True):
+    """How long a service takes over a zone, where parcels say another time than configured."""
+
+    __tablename__ = "transits"
+    service: str = Field(primary_key=True)
+    zone: int = Field(primary_key=True)
+    p50: int
+    p90: int
+    parcels: int
+    at: datetime = _time()
+
+
 class BidRow(SQLModel, table=True):
     """What a unit of a node's stock is worth to orders to come, in minor units, for a while."""
 
@@ -464,5 +476,6 @@ policy_versions = table(PolicyRow)
 rollouts = table(RolloutRow)
 observed = table(ObservedRow)
 bids = table(BidRow)
+transits = table(TransitRow)
 settings = table(SettingRow)
 metadata = SQLModel.metadata

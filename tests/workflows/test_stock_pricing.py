@@ -8,25 +8,25 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from activities.contracts import MAIN_QUEUE
+from activities.contracts import MAIN_QUEUE, Activity
 from activities.facts import order_facts, route_snapshot
 from activities.intake import Intake
 from cli.app import app
 from domain.decision import RouteSnapshot
 from domain.order import IncomingOrder
-from domain.stock_pricing import BidStart, StockPriced
+from domain.upkeep import UpkeepStart, Upkept
 from store import bids, orders
 from store import tables as t
 from tests.bed import Bed
-from workflows.bids import BidPricesWorkflow
+from workflows.upkeep import UpkeepWorkflow
 
 HOURS = 6.0
 
 
-async def price(bed: Bed, number: int) -> StockPriced:
-    found: StockPriced = await bed.client.execute_workflow(
-        BidPricesWorkflow.run,
-        BidStart(clock=bed.clock, hours=HOURS),
+async def price(bed: Bed, number: int) -> Upkept:
+    found: Upkept = await bed.client.execute_workflow(
+        UpkeepWorkflow.run,
+        UpkeepStart(activity=Activity.PRICE_STOCK, clock=bed.clock, hours=HOURS),
         id=f"bids-{bed.clock.wall_epoch.isoformat()}-{number}",
         task_queue=MAIN_QUEUE,
     )
@@ -58,8 +58,7 @@ async def test_what_is_scarce_and_near_is_worth_what_the_far_one_costs_more(bed:
     for incoming in taken:
         take(bed, incoming)
     found = await price(bed, 1)
-    assert (found.orders, found.exact) == (10, True)
-    assert found.expected == 70
+    assert (found.figures["orders"], found.figures["expected"]) == (10, 70)
     with bed.context.db.read() as connection:
         rows = {(r.node, r.sku): r for r in bids.listed(connection)}
     assert set(rows) == {("tpl_chicago", "sku-scarce")}
@@ -75,7 +74,7 @@ async def test_what_is_scarce_and_near_is_worth_what_the_far_one_costs_more(bed:
 
 
 async def test_without_orders_there_is_no_price(bed: Bed) -> None:
-    assert (await price(bed, 2)).bids == 0
+    assert (await price(bed, 2)).figures["bids"] == 0
     with bed.context.db.read() as connection:
         assert connection.execute(select(t.bids)).all() == []
 
