@@ -13,10 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.decision import Plan, RouteSnapshot
+from sourcing.best import Best, Ranked
 from sourcing.enumeration import Enumeration
 from sourcing.lanes import Lane
 from sourcing.plans import Builder, Draft
 from sourcing.pricing import Pricer
+from sourcing.task import Task
 from sourcing.verdicts import Verdicts
 
 
@@ -76,13 +78,21 @@ def ranked(verdicts: Verdicts, k: int, pricer: Pricer) -> Ranking:
     asked = (priced, verdicts.excluded, limit, k)
     found = pricer.searched.get(asked)
     if found is None:
-        run = Enumeration(pricer, lanes, verdicts.excluded, k)
-        if pricer.lines and k > 0:
-            run.run(limit)
-        found = pricer.searched[asked] = (run.best, run.exact, run.steps)
+        found = pricer.searched[asked] = _searched(Task(pricer, lanes, verdicts.excluded), limit, k)
     best, exact, steps = found
     builder = Builder(pricer, verdicts)
     return Ranking([Draft(builder, cost, choice) for cost, _, choice in best], exact, steps)
+
+
+def _searched(task: Task, limit: int, k: int) -> tuple[list[Ranked], bool, int]:
+    """(plans, whether all were looked at, steps)."""
+    most = min(limit, len(task.stock))
+    if not task.quantities or k <= 0 or most <= 0:
+        return [], True, 0
+    best = Best(task, k)
+    run = Enumeration(task, best)
+    run.run(most)
+    return best.ranked, run.exact, best.steps
 
 
 def _usable_lanes(pricer: Pricer, verdicts: Verdicts) -> tuple[tuple[Lane, int], ...]:

@@ -18,13 +18,13 @@ _ALL = select(t.transits)
 def arrived(
     connection: Connection, since: datetime, until: datetime, at_most: int
 ) -> Sequence[Any]:
-    """(carrier, service, node, order body, shipped_at, ended_at) of parcels delivered in a period, the
-    newest first."""
+    """(carrier, service, node, order body, shipped_at, ended_at) of parcels delivered in a
+    period, the newest first."""
     parcel = t.shipments.c
     query = (
         select(
-            parcel.carrier, parcel.service, t.fulfillments.c.node, t.orders.c.body, parcel.shipped_at,
-            parcel.ended_at,
+            parcel.carrier, parcel.service, t.fulfillments.c.node, t.orders.c.body,
+            parcel.shipped_at, parcel.ended_at,
         )
         .join(t.fulfillments, t.fulfillments.c.id == parcel.fulfillment_id)
         .join(t.orders, t.orders.c.id == parcel.order_id)

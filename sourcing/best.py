@@ -1,0 +1,97 @@
+"""The k cheapest plans so far, and exact prices of loads that are offered for them."""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Sequence
+
+from sourcing.lanes import Pounds
+from sourcing.plans import Choice
+from sourcing.task import Task
+
+# Integers only, so that plans compare by ID order: cost, number of nodes, choice.
+Ranked = tuple[int, int, Choice]
+_Row = tuple[tuple[int, int], ...]  # (cost, service), cheapest first
+_PRICING = 5  # steps
+
+
+class Best:
+    """What a search keeps.
+
+    Attributes:
+        ranked: what was found, sorted, never more than k.
+        bound: what a plan must not cost more than to be among them.
+        steps: work so far; one is about a microsecond.
+    """
+
+    def __init__(self, task: Task, k: int) -> None:
+        self.ranked: list[Ranked] = []
+        self.bound: float = math.inf
+        self.steps = 0
+        self._task = task
+        self._k = k
+        self._priced: dict[tuple[int, int], _Row] = {}
+        self._rows: dict[tuple[int, tuple[Pounds, ...]], _Row] = {}
+
+    def offer(self, nodes: tuple[int, ...], keys: Sequence[int]) -> None:
+        """Keep every choice of services for these loads that is among the best.
+
+        Args:
+            nodes: sorted.
+        """
+        options = []
+        for at in zip(nodes, keys, strict=True):
+            priced = self._priced.get(at)
+            if priced is None:
+                priced = self._priced[at] = self._price(*at)
+            if not priced:
+                return
+            options.append(priced)
+        rest = [0] * (len(nodes) + 1)
+        for at_node in range(len(nodes) - 1, -1, -1):
+            rest[at_node] = rest[at_node + 1] + options[at_node][0][0]
+        if rest[0] <= self.bound:
+            self._choose(nodes, tuple(keys), options, rest, 0, 0, ())
+
+    def _price(self, n: int, key: int) -> _Row:
+        """(cost, service) of a load at a node, cheapest first; none when it is freight."""
+        pricer = self._task.pricer
+        load = pricer.load(key)
+        self.steps += _PRICING
+        pounds = pricer.pounds(n, load)
+        if pounds is None:
+            return ()
+        row = self._rows.get((n, pounds))
+        if row is None:
+            prices = pricer.at_pounds(n, pounds)
+            lanes = self._task.lanes[n]
+            options = [(fixed + prices[lane.at], lane.service) for lane, fixed in lanes]
+            row = self._rows[n, pounds] = tuple(sorted(options)[: self._k])
+        here = pricer.handling(n, load) + pricer.scarcity(n, load)
+        return tuple([(here + cost, service) for cost, service in row])
+
+    def _choose(
+        self, nodes: tuple[int, ...], keys: tuple[int, ...],
+        options: Sequence[_Row], rest: list[int], at: int, cost: int, services: tuple[int, ...],
+    ) -> None:  # fmt: skip
+        """Keep what is among the best of the services of the nodes from ``at`` on.
+
+        Args:
+            rest: what the nodes from each one on cost at least.
+            cost: of the services chosen so far.
+        """
+        least, last = rest[at + 1], at + 1 == len(nodes)
+        for price, service in options[at]:
+            so_far = cost + price
+            if so_far + least > self.bound:
+                return
+            chosen = (*services, service)
+            if not last:
+                self._choose(nodes, keys, options, rest, at + 1, so_far, chosen)
+                continue
+            choice = tuple(zip(nodes, chosen, keys, strict=True))
+            insort(self.ranked, (so_far, len(nodes), choice))
+            if len(self.ranked) >= self._k:
+                del self.ranked[self._k :]
+                self.bound = self.ranked[-1][0]
