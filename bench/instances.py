@@ -122,7 +122,7 @@ def _line(dice: Random, index: int, sku: str) -> LineFacts:
     return LineFacts(
         line_id=f"l{index}",
         sku=sku,
-        quantity=dice.choice((1, 1, 1, 2, 3)),
+        quantity=dice.choice((1, 1, 1, 1, 2)),
         weight_mg=dice.randrange(50_000, 1_400_000),
     )
 

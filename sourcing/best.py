@@ -41,18 +41,21 @@ class Best:
             nodes: sorted.
         """
         options = []
+        cheapest = 0
         for at in zip(nodes, keys, strict=True):
             priced = self._priced.get(at)
             if priced is None:
                 priced = self._priced[at] = self._price(*at)
             if not priced:
                 return
+            cheapest += priced[0][0]
             options.append(priced)
+        if cheapest > self.bound:
+            return
         rest = [0] * (len(nodes) + 1)
         for at_node in range(len(nodes) - 1, -1, -1):
             rest[at_node] = rest[at_node + 1] + options[at_node][0][0]
-        if rest[0] <= self.bound:
-            self._choose(nodes, tuple(keys), options, rest, 0, 0, ())
+        self._choose(nodes, tuple(keys), options, rest, 0, 0, ())
 
     def _price(self, n: int, key: int) -> _Row:
         """(cost, service) of a load at a node, cheapest first; none when it is freight."""
@@ -67,7 +70,8 @@ class Best:
             prices = pricer.at_pounds(n, pounds)
             lanes = self._task.lanes[n]
             options = [(fixed + prices[lane.at], lane.service) for lane, fixed in lanes]
-            row = self._rows[n, pounds] = tuple(sorted(options)[: self._k])
+            row = (min(options),) if self._k == 1 else tuple(sorted(options)[: self._k])
+            self._rows[n, pounds] = row
         here = pricer.handling(n, load) + pricer.scarcity(n, load)
         return tuple([(here + cost, service) for cost, service in row])
 

@@ -9,7 +9,7 @@ of the k-th best plan.
 from __future__ import annotations
 
 import math
-from operator import ge
+from operator import ge, mul
 from typing import NamedTuple
 
 from sourcing.best import Best
@@ -62,17 +62,27 @@ class Enumeration:
         self._best = best
         self._open: dict[int, float] = {}  # what a node costs at least to take part
         self._unit: dict[int, list[float]] = {}  # and a unit of each line there,
-        self._least: dict[int, list[float]] = {}  # and all of it; none where it has none
+        self._least: dict[int, list[float]] = {}  # and all of it; infinite where it has none
+        self._whole: dict[int, list[float]] = {}  # or where it has not all of it
         self._covers: dict[int, int] = {}  # lines that it has something of, as bits
         self._full = (1 << len(task.quantities)) - 1
+        self._units = [*map(mul, task.quantities, task.radix)]  # of whole lines, as load keys
         for n, stock in task.stock.items():
-            self._open[n], self._unit[n] = task.least(n)
-            a_line = task.pricer.nodes[n].line_cost_minor
-            self._least[n] = [
-                a_line + quantity * cost if there else math.inf
-                for quantity, cost, there in zip(task.quantities, self._unit[n], stock, strict=True)
-            ]
-            self._covers[n] = sum([1 << i for i, units in enumerate(stock) if units])
+            self._bound_from_below(n, stock)
+
+    def _bound_from_below(self, n: int, stock: list[int]) -> None:
+        task = self._task
+        self._open[n], self._unit[n] = task.least(n)
+        a_line, bit, cover = task.pricer.nodes[n].line_cost_minor, 1, 0
+        least, whole = [], []
+        for quantity, cost, there in zip(task.quantities, self._unit[n], stock):  # noqa: B905
+            asked = a_line + quantity * cost
+            least.append(asked if there else math.inf)
+            whole.append(asked if there >= quantity else math.inf)
+            if there:
+                cover += bit
+            bit += bit
+        self._least[n], self._whole[n], self._covers[n] = least, whole, cover
 
     def run(self, most: int) -> None:
         """Try all sets of up to so many nodes, the fewest first: their prices bound the others."""
@@ -123,7 +133,7 @@ class Enumeration:
         """
         found: list[tuple[float, tuple[int, ...]]] = []
         best = self._best
-        until = best.steps + STEPS_PER_SET
+        until, bound = best.steps + STEPS_PER_SET, best.bound
         opening, least_of, covers = self._open, self._least, self._covers
         nowhere = [math.inf] * len(self._task.quantities)
 
@@ -134,10 +144,7 @@ class Enumeration:
             for i in range(start, len(nodes) - left + 1):
                 n = nodes[i]
                 # Later nodes cost at least as much, so nothing better follows.
-                if (
-                    opened + opening[n] * left + lines > self._best.bound
-                    or self._best.steps > until
-                ):
+                if opened + opening[n] * left + lines > bound or best.steps > until:
                     return
                 best.steps += 1
                 both = cover | covers[n]
@@ -146,7 +153,7 @@ class Enumeration:
                     grow(i + 1, left - 1, (*chosen, n), opened + opening[n], least_here, both)
                 elif both == self._full:
                     total = opened + opening[n] - 1 + sum(map(min, least, least_of[n]))
-                    if total <= self._best.bound:
+                    if total <= bound:
                         found.append((total, tuple(sorted((*chosen, n)))))
 
         grow(0, size, (), 0, nowhere, 0)
@@ -156,6 +163,13 @@ class Enumeration:
 
     def _assign(self, nodes: tuple[int, ...]) -> None:
         """Every way to give all lines to exactly these nodes."""
+        stop = min(STEP_LIMIT, self._best.steps + STEPS_PER_SET)
+        if not self._task.shared:
+            asked = [self._whole[n] for n in nodes]
+            cheapest = [*map(min, *asked)]
+            if math.inf not in cheapest:  # each line stays whole
+                self._give_whole(nodes, asked, cheapest, stop)
+                return
         ways = [self._ways(i, nodes) for i in range(len(self._task.quantities))]
         if not all(ways):
             return
@@ -165,11 +179,59 @@ class Enumeration:
             these = ways[lines[at]]
             reach[at] = reach[at + 1] + max([len(split) for _, split in these])
             rest[at] = rest[at + 1] + these[0][0]
-        stop = min(STEP_LIMIT, self._best.steps + STEPS_PER_SET)
         keys, left = [0] * len(nodes), self._remaining(nodes)
         in_order = [ways[i] for i in lines]
         opened = sum([self._open[n] for n in nodes]) - 1
         self._give(_Assignment(nodes, lines, in_order, rest, reach, keys, left, stop), 0, opened)
+
+    def _give_whole(
+        self, nodes: tuple[int, ...], asked: list[list[float]], cheapest: list[float], stop: int
+    ) -> None:
+        """Each line to the node that is cheapest for it, and then to others while that is within
+        the bound.
+
+        Args:
+            asked: what each line costs at least, by node of the set.
+        """
+        best, keys = self._best, [0] * len(nodes)
+        so_far = sum([self._open[n] for n in nodes]) - 1 + sum(cheapest)
+        slack = best.bound - so_far
+        moves: list[tuple[int, int, list[tuple[float, int]]]] = []
+        for i, (units, least) in enumerate(zip(self._units, cheapest, strict=True)):
+            others = []
+            home = -1
+            for p, row in enumerate(asked):
+                more = row[i] - least
+                if more == 0 and home < 0:
+                    home = p
+                    keys[p] += units
+                elif more <= slack and more < math.inf:
+                    others.append((more, p))
+            if others:
+                others.sort()
+                moves.append((units, home, others))
+
+        def move(at: int, cost: float) -> None:
+            best.steps += 1
+            if best.steps > stop:
+                self.exact = False
+            elif keys.count(0) > len(moves) - at:
+                pass  # not enough lines are left for all of the nodes
+            elif at == len(moves):
+                best.offer(nodes, keys)
+            else:
+                move(at + 1, cost)
+                units, home, others = moves[at]
+                keys[home] -= units
+                for more, p in others:
+                    if cost + more > best.bound:
+                        break
+                    keys[p] += units
+                    move(at + 1, cost + more)
+                    keys[p] -= units
+                keys[home] += units
+
+        move(0, so_far)
 
     def _ways(self, line: int, nodes: tuple[int, ...]) -> list[_Way]:
         """Ways to give one line to these nodes, the one that can be the cheapest first."""

@@ -152,7 +152,9 @@ class Pricer:
     def handling(self, node: int, load: Load) -> int:
         """The node's own cost: per order, per line and per unit."""
         facts = self.nodes[node]
-        units = sum([quantity for _, quantity in load])
+        units = 0
+        for _, quantity in load:
+            units += quantity
         return (
             facts.order_cost_minor
             + facts.line_cost_minor * len(load)

@@ -36,6 +36,7 @@ class Task:
         lines = pricer.lines
         self.quantities = tuple([line.quantity for line in lines])
         self.weights = [line.weight_mg for line in lines]
+        self._skus = [line.sku for line in lines]
         self.demand: dict[str, int] = {}
         for line in lines:
             self.demand[line.sku] = self.demand.get(line.sku, 0) + line.quantity
@@ -48,6 +49,8 @@ class Task:
         for usable in lanes:
             self.lanes.setdefault(usable[0].node, []).append(usable)
         self.stock: dict[int, list[int]] = {}
+        if not lines:
+            return
         for n in self.lanes:
             stock = self._usable(n, excluded)
             if any(stock):
@@ -55,7 +58,9 @@ class Task:
 
     def _usable(self, n: int, excluded: frozenset[tuple[str, str]]) -> list[int]:
         held = self.pricer.stock[n].get
-        stock = [max(0, held(line.sku, 0)) for line in self.pricer.lines]
+        stock = [held(sku, 0) for sku in self._skus]
+        if min(stock) < 0:
+            stock = [max(0, units) for units in stock]
         if excluded:
             node = self.pricer.nodes[n].id
             for i, line in enumerate(self.pricer.lines):
@@ -75,8 +80,10 @@ class Task:
             base, slope = lane.floor
             if base < 0:  # each parcel adds less than nothing: as many as there are units
                 base *= sum(self.quantities)
-            opened = min(opened, fixed + base)
-            per_pound = min(per_pound, slope)
+            if fixed + base < opened:
+                opened = fixed + base
+            if slope < per_pound:
+                per_pound = slope
         per_mg, unit = per_pound / MG_PER_LB, node.unit_cost_minor
         units = [unit + weight * per_mg for weight in self.weights]
         if bids := self.pricer.bids(n):
