@@ -35,7 +35,7 @@ PERIODS = 10_000
 INSTANCES = 10
 SEQUENCES = 3
 SOLVES = 100
-LOOK_EVERY = 20  # solves; between them the program goes on with the plans that it has
+LOOK_EVERY = 50  # solves; between them the program goes on with the plans that it has
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 POUND_MG = 453_592
 FREE = Verdicts()

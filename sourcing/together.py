@@ -17,7 +17,8 @@ from sourcing.plans import Draft
 from sourcing.search import ranked
 
 WHOLE = 1 - 1e-6
-PASSES = 4  # of changing places; the first finds nearly all
+PASSES = 4  # of changing places, while one in so many orders finds a better place
+WORTH_A_PASS = 100
 CHAIN = 12  # plans of an order that are tried against others' stock
 
 
@@ -55,7 +56,7 @@ def plan_together(wanted: Sequence[Wanted], stock: Mapping[Spot, int]) -> Togeth
     for order in sorted(left, key=lambda o: (-wanted[o].unserved_minor, o)):
         held.plan_again(order, bidding=True)
     for _ in range(PASSES):
-        if not held.improve():
+        if held.improve() * WORTH_A_PASS < len(wanted):
             break
     return Together(held.plans, held.cost(), outlook.value, outlook.rounded())
 
@@ -116,13 +117,10 @@ class _Held:
         pricer = wanted.pricer.stocked(stock).bidding(self._bids if bidding else {})
         return ranked(wanted.verdicts, k, pricer).drafts
 
-    def improve(self) -> bool:
+    def improve(self) -> int:
         """Let each order that could do better have its way, where the one that it takes from
-        loses less than it gains. Whether anything got cheaper."""
-        better = False
-        for order in self._by_regret():
-            better |= self._improve(order)
-        return better
+        loses less than it gains. Returns how many did."""
+        return sum([self._improve(order) for order in self._by_regret()])
 
     def _by_regret(self) -> list[int]:
         """Orders that pay more than their best plan would cost, the farthest from it first."""
