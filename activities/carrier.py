@@ -9,9 +9,10 @@ from temporalio import activity
 from activities.context import Context
 from activities.contracts import Activity, m
 from activities.errors import vendor_errors
+from connectors.errors import CarrierDown
 from connectors.ports import Carrier, Label, ParcelRequest
 from domain.order import Address
-from store import events, fulfillments
+from store import circuits, events, fulfillments
 
 
 class CarrierActivities:
@@ -27,6 +28,8 @@ class CarrierActivities:
         parcel = await self._c.db.in_thread(self._parcel, request)
         with vendor_errors():
             found = await carrier.find(parcel.reference) if activity.info().attempt > 1 else None
+            if found is None:
+                await self._c.db.in_thread(self._check_circuit, request, parcel.carrier)
             label = found or await carrier.buy(parcel, request.max_minor, request.key)
         await self._c.db.in_thread(self._record, request, label)
         return m.LabelBought(shipment_id=request.shipment_id, cost_minor=label.cost_minor)
@@ -55,6 +58,19 @@ class CarrierActivities:
                 if lost is not None:
                     await carrier.void(lost.external_id, f"{request.key}/{reference}")
         return answer
+
+    def _check_circuit(self, request: m.LabelRequest, carrier: str) -> None:
+        """A carrier that is switched off gets no new label.
+
+        Raises:
+            CarrierDown: by whom, and why.
+        """
+        with self._c.db.read() as connection:
+            node = fulfillments.get(connection, request.fulfillment_id).node
+            off = circuits.why_open(connection, carrier, node, request.at)
+        if off is not None:
+            said = f"{carrier} is switched off by {off.user}: {off.because}"
+            raise CarrierDown(request.connector, said)
 
     def _parcel(self, request: m.LabelRequest) -> ParcelRequest:
         with self._c.db.read() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -14,7 +14,7 @@ from domain.facts import LineFacts, NodeFacts, OrderFacts, ServiceFacts
 from domain.network import Channel, Network, Node, Service
 from domain.order import Order, pays_express
 from sourcing import great_circle_miles, holiday_dates, ship_at, zone_for_miles
-from store import bids, catalog, fulfillments, inventory, orders, transits
+from store import bids, catalog, circuits, fulfillments, inventory, orders, transits
 from store.transits import Learned
 
 NOT_LEARNED: Learned = {}
@@ -118,6 +118,7 @@ def route_snapshot(
         facts, network, queues, now, generation, stock, leaves, used,
         bids={} if ignore_stock else bids.in_force(connection, wanted, now),
         learned=transits.in_force(connection),
+        off=circuits.open_circuits(connection, now),
         excluded_nodes=excluded_nodes, excluded_services=excluded_services, only_node=only_node,
         late_shipments_per_mille=late_shipments_per_mille,
     )  # fmt: skip
@@ -151,6 +152,7 @@ def snapshot_of(
     *,
     bids: Mapping[str, dict[str, int]] = NO_BIDS,
     learned: Learned = NOT_LEARNED,
+    off: Set[tuple[str, str]] = frozenset(),
     excluded_nodes: Iterable[str] = (),
     excluded_services: Iterable[str] = (),
     only_node: str = "",
@@ -164,6 +166,7 @@ def snapshot_of(
         used: fulfillment orders that leave with this one, by node.
         bids: what a unit of stock is worth to orders to come, by node and SKU.
         learned: how long parcels take, where they say something else than the network file.
+        off: (carrier, node) that are switched off; the node is empty for all of them.
         late_shipments_per_mille: of the order's channel.
     """
     wanted, skip, refused = facts.wanted(), set(excluded_nodes), set(excluded_services)
@@ -185,7 +188,7 @@ def snapshot_of(
             for n in nodes
         ),
         services=tuple(
-            _service_facts(x, nodes, queues, learned, available=x.id not in refused)
+            _service_facts(x, nodes, queues, learned, off, available=x.id not in refused)
             for x in network.services
         ),
         rate_cards=tuple(
@@ -207,8 +210,8 @@ def miles_between(postal_code: str, other: str) -> int:
 
 
 def _service_facts(
-    service: Service, nodes: Sequence[Node], queues: dict[str, str], learned: Learned, *,
-    available: bool,
+    service: Service, nodes: Sequence[Node], queues: dict[str, str], learned: Learned,
+    off: Set[tuple[str, str]], *, available: bool,
 ) -> ServiceFacts:  # fmt: skip
     transit = service.transit
     if learned:
@@ -220,7 +223,8 @@ def _service_facts(
         connector=service.connector,
         queue=queues[service.connector],
         express=service.express,
-        available=available,
+        available=available and (service.carrier, "") not in off,
+        switched_off=tuple(n.id for n in nodes if (service.carrier, n.id) in off),
         card=service.card,
         transit=transit,
         nodes=tuple(n.id for n in nodes if not n.services or service.id in n.services),

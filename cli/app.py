@@ -102,6 +102,11 @@ INVENTORY = {
         "What a unit of scarce stock is worth to the orders to come.",
     ),
 }
+CARRIER = {
+    "list": ("cli.carrier:list_carriers", "Carriers, and those that are switched off."),
+    "disable": ("cli.carrier:disable", "Switch a carrier off, everywhere or from one node."),
+    "enable": ("cli.carrier:enable", "Switch a carrier on again."),
+}
 EXPORT = {
     "tracking": (
         "cli.stock:tracking",
@@ -211,6 +216,7 @@ GROUPS = {
     "hold": (HOLD, "Orders that are held, and releasing them."),
     "catalog": (CATALOG, "The item master."),
     "inventory": (INVENTORY, "Stock per SKU and node."),
+    "carrier": (CARRIER, "Carriers: look, switch off and on."),
     "export": (EXPORT, "Files for systems without a connector."),
     "network": (NETWORK, "The network file."),
     "policy": (POLICY, "Policies: publish, review, compare, roll out, take back."),

@@ -72,7 +72,7 @@ def worth(
         )  # fmt: skip
         console.print(f"no stock is worth more than it costs ({why})")
         return
-    over = " (run out)" if rows[0].until <= s.now else ""
+    over = " (run out)" if rows[0].until <= s.now() else ""
     title = f"as of {rows[0].at:%Y-%m-%d %H:%M}, until {rows[0].until:%Y-%m-%d %H:%M}{over}"
     shown = table(title, "SKU", "node", "a unit is worth")
     for r in rows:

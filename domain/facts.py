@@ -109,7 +109,8 @@ class ServiceFacts(Frozen):
     Attributes:
         card: name of the rate card in ``rate_cards``.
         transit: by zone.
-        available: False while the carrier's circuit is open or it was refused.
+        available: False while the carrier is switched off everywhere or it was refused.
+        switched_off: nodes whose parcels the carrier does not take now.
         nodes: nodes that may use it.
         delivers_saturday: whether Saturday is a deliverable day.
     """
@@ -124,6 +125,7 @@ class ServiceFacts(Frozen):
     card: str
     transit: dict[int, TransitFacts]
     nodes: tuple[str, ...]
+    switched_off: tuple[str, ...] = ()
     delivers_saturday: bool = False
 
     def __hash__(self) -> int:

@@ -188,6 +188,8 @@ FACT_EVENTS = frozenset(
         "policy.rollout_held",
         "policy.rollout_resumed",
         "policy.drifted",
+        "carrier.degraded",
+        "carrier.recovered",
     }
 )
 

@@ -154,6 +154,7 @@ class _Routes:
     def __init__(self, snapshot: RouteSnapshot) -> None:
         self._snapshot = snapshot
         self._market = Market(snapshot)
+        self._market.pricer.searched = {}
         self._approvals: list[tuple[Sequence[Policy], ApproveSnapshot, Judgement]] = []
 
     def __call__(self, points: Points) -> Side:

@@ -9,7 +9,7 @@ of the k-th best plan.
 from __future__ import annotations
 
 import math
-from operator import ge, mul
+from operator import lt, mul
 from typing import NamedTuple
 
 from sourcing.best import Best
@@ -73,15 +73,17 @@ class Enumeration:
     def _bound_from_below(self, n: int, stock: list[int]) -> None:
         task = self._task
         self._open[n], self._unit[n] = task.least(n)
-        a_line, bit, cover = task.pricer.nodes[n].line_cost_minor, 1, 0
-        least, whole = [], []
-        for quantity, cost, there in zip(task.quantities, self._unit[n], stock):  # noqa: B905
-            asked = a_line + quantity * cost
-            least.append(asked if there else math.inf)
-            whole.append(asked if there >= quantity else math.inf)
-            if there:
-                cover += bit
-            bit += bit
+        a_line = task.pricer.nodes[n].line_cost_minor
+        least = [a_line + q * cost for q, cost in zip(task.quantities, self._unit[n])]  # noqa: B905
+        whole, cover = least, self._full
+        if any(map(lt, stock, task.quantities)):
+            whole = [*least]
+            for i, (there, quantity) in enumerate(zip(stock, task.quantities, strict=True)):
+                if there < quantity:
+                    whole[i] = math.inf
+                    if not there:
+                        least[i] = math.inf
+                        cover -= 1 << i
         self._least[n], self._whole[n], self._covers[n] = least, whole, cover
 
     def run(self, most: int) -> None:
@@ -103,24 +105,20 @@ class Enumeration:
                 return
 
     def _at_one_node(self) -> None:
-        able = sorted(
-            [
-                (opened - 1 + sum(self._least[n]), n)
-                for n, opened in self._open.items()
-                if self._holds_everything(n)
-            ]
-        )
+        able = []
+        for n, opened in self._open.items():
+            asked = sum(self._whole[n])
+            if asked < math.inf and (not self._task.shared or self._holds_everything(n)):
+                able.append((opened - 1 + asked, n))
+        able.sort()
         for least, n in able:
             if least > self._best.bound:
                 return
             self._best.offer((n,), [self._task.whole])
 
     def _holds_everything(self, n: int) -> bool:
-        task = self._task
-        if not all(map(ge, task.stock[n], task.quantities)):
-            return False
-        held = task.pricer.stock[n]
-        return not task.shared or all(held[sku] >= units for sku, units in task.demand.items())
+        held = self._task.pricer.stock[n]
+        return all(held[sku] >= units for sku, units in self._task.demand.items())
 
     def _sets(
         self, nodes: list[int], size: int, lines: float
@@ -136,6 +134,22 @@ class Enumeration:
         until, bound = best.steps + STEPS_PER_SET, best.bound
         opening, least_of, covers = self._open, self._least, self._covers
         nowhere = [math.inf] * len(self._task.quantities)
+
+        if size == 2:  # most sets that are looked at: without a call for each
+            for i, a in enumerate(nodes):
+                if opening[a] * 2 + lines > bound:
+                    break
+                row, opened, cover = least_of[a], opening[a] - 1, covers[a]
+                for b in nodes[i + 1 :]:
+                    if opened + opening[b] + lines > bound:
+                        break
+                    best.steps += 1
+                    if cover | covers[b] == self._full:
+                        total = opened + opening[b] + sum(map(min, row, least_of[b]))
+                        if total <= bound:
+                            found.append((total, (a, b) if a < b else (b, a)))
+            found.sort()
+            return found
 
         def grow(
             start: int, left: int, chosen: tuple[int, ...], opened: float, least: list[float],

@@ -116,6 +116,8 @@ def fares_from(of: Tariff, node: str, zones: tuple[tuple[str, int], ...]) -> Far
         transit = service.transit.get(zone) if zone is not None else None
         if not service.available:
             refused.append((s, f"{service.id} is not available"))
+        elif node in service.switched_off:
+            refused.append((s, f"{service.carrier} is switched off from {node}"))
         elif card is None:
             refused.append((s, f"{service.id} has no rate card {service.card}"))
         elif zone is None or transit is None or not card.breaks.get(zone):

@@ -39,7 +39,8 @@ class Pricer:
         refused: why a configured (node index, service index) is no lane.
         snapshot: what it prices.
         stock: units that may be given, by node and SKU.
-        searched: what searches over these prices found, by what they were asked (search.py).
+        searched: what searches over these prices found, by what they were asked; None where
+            nobody will ask the same again. Two versions of a policy mostly do (backtest).
     """
 
     def __init__(self, snapshot: RouteSnapshot) -> None:
@@ -55,7 +56,7 @@ class Pricer:
         self.lanes: dict[tuple[int, int], Lane] = {}
         self.leaving: list[tuple[Lane, ...]] = []
         self.refused: dict[tuple[int, int], str] = {}
-        self.searched: dict[Any, Any] = {}
+        self.searched: dict[Any, Any] | None = None
         self.snapshot = snapshot
         self._sized = [bool(x.length or x.width or x.height or x.ships_alone) for x in self.lines]
         self._bids_of: list[Mapping[str, int]] = [node.bids for node in self.nodes]
@@ -178,14 +179,14 @@ class Pricer:
         """The same prices under other bids, by node and SKU."""
         other = copy(self)
         other._bids_of = [bids.get(node.id, {}) for node in self.nodes]
-        other._bids, other.searched = {}, {}
+        other._bids, other.searched = {}, None
         return other
 
     def stocked(self, stock: Mapping[str, Mapping[str, int]]) -> Pricer:
         """The same prices over other stock, by node and SKU."""
         other = copy(self)
         other.stock = [stock.get(node.id, {}) for node in self.nodes]
-        other.searched = {}
+        other.searched = None
         return other
 
     def quote(self, lane: Lane, load: Load) -> Quote | None:

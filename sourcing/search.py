@@ -18,8 +18,8 @@ from sourcing.enumeration import Enumeration
 from sourcing.lanes import Lane
 from sourcing.plans import Builder, Draft
 from sourcing.pricing import Pricer
-from sourcing.task import Task
-from sourcing.verdicts import Verdicts
+from sourcing.task import Lanes, Task
+from sourcing.verdicts import Pair, Verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +65,27 @@ def search(
 
 
 def ranked(verdicts: Verdicts, k: int, pricer: Pricer) -> Ranking:
-    """Like ``search``, without building the plans.
-
-    Searches over the same prices that are asked for the same find the same, and two versions of
-    a policy mostly ask for the same: what was found is kept with the prices.
-    """
-    limit = (
-        pricer.snapshot.order.max_parcels if verdicts.max_parcels is None else verdicts.max_parcels
-    )
+    """Like ``search``, without building the plans."""
+    most = verdicts.max_parcels
+    limit = pricer.snapshot.order.max_parcels if most is None else most
     lanes = _usable_lanes(pricer, verdicts)
-    priced = tuple([(lane.node, lane.service, fixed) for lane, fixed in lanes])
-    asked = (priced, verdicts.excluded, limit, k)
-    found = pricer.searched.get(asked)
-    if found is None:
-        found = pricer.searched[asked] = _searched(Task(pricer, lanes, verdicts.excluded), limit, k)
-    best, exact, steps = found
+    best, exact, steps = _found(pricer, lanes, verdicts.excluded, limit, k)
     builder = Builder(pricer, verdicts)
     return Ranking([Draft(builder, cost, choice) for cost, _, choice in best], exact, steps)
+
+
+def _found(
+    pricer: Pricer, lanes: Lanes, excluded: frozenset[Pair], limit: int, k: int
+) -> tuple[list[Ranked], bool, int]:
+    """What a search finds; remembered where the pricer remembers searches."""
+    if pricer.searched is None:
+        return _searched(Task(pricer, lanes, excluded), limit, k)
+    priced = tuple([(x.node, x.service, fixed) for of in lanes.values() for x, fixed in of])
+    asked = (priced, excluded, limit, k)
+    found: tuple[list[Ranked], bool, int] | None = pricer.searched.get(asked)
+    if found is None:
+        found = pricer.searched[asked] = _searched(Task(pricer, lanes, excluded), limit, k)
+    return found
 
 
 def _searched(task: Task, limit: int, k: int) -> tuple[list[Ranked], bool, int]:
@@ -95,15 +99,20 @@ def _searched(task: Task, limit: int, k: int) -> tuple[list[Ranked], bool, int]:
     return best.ranked, run.exact, best.steps
 
 
-def _usable_lanes(pricer: Pricer, verdicts: Verdicts) -> tuple[tuple[Lane, int], ...]:
-    """Kept lanes, each with what it costs whatever the load."""
+def _usable_lanes(pricer: Pricer, verdicts: Verdicts) -> Lanes:
+    """Kept lanes by node, each with what it costs whatever the load."""
     kept, adjustments = verdicts.kept, verdicts.adjustment_minor
     a_day = verdicts.lateness_minor_per_day
-    return tuple(
-        [
-            (lane, adjustments.get(lane.pair, 0) + a_day * lane.days_late)
-            for lanes in pricer.leaving
-            for lane in lanes
-            if kept is None or lane.pair in kept
-        ]
-    )
+    found: dict[int, list[tuple[Lane, int]]] = {}
+    for n, lanes in enumerate(pricer.leaving):
+        if kept is None and not adjustments and not a_day:
+            usable = [(lane, 0) for lane in lanes]
+        else:
+            usable = [
+                (lane, adjustments.get(lane.pair, 0) + a_day * lane.days_late)
+                for lane in lanes
+                if kept is None or lane.pair in kept
+            ]
+        if usable:
+            found[n] = usable
+    return found

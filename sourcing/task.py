@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import add, mul
 
 from domain.units import MG_PER_LB
 from sourcing.lanes import Lane
 from sourcing.pricing import Pricer
 
-# A lane with what it costs whatever the load.
-Lanes = Sequence[tuple[Lane, int]]
+# Usable lanes by node, each with what it costs whatever the load.
+Lanes = Mapping[int, Sequence[tuple[Lane, int]]]
 
 
 class Task:
@@ -20,14 +20,12 @@ class Task:
     A load is one integer, its key: units of each line in a mixed radix, the first line lowest.
 
     Args:
-        lanes: usable ones.
         excluded: (line_id, node) pairs that must not be combined.
 
     Attributes:
         quantities: units of each line; ``demand`` those of each SKU.
         shared: two lines want the same SKU.
         whole: the key of the whole order.
-        lanes: by node.
         stock: usable units of each line, by node that has any.
     """
 
@@ -45,9 +43,7 @@ class Task:
         for quantity in self.quantities:
             self.radix.append(self.radix[-1] * (quantity + 1))
         self.whole = sum(map(mul, self.quantities, self.radix))
-        self.lanes: dict[int, list[tuple[Lane, int]]] = {}
-        for usable in lanes:
-            self.lanes.setdefault(usable[0].node, []).append(usable)
+        self.lanes = lanes
         self.stock: dict[int, list[int]] = {}
         if not lines:
             return

@@ -417,6 +417,18 @@ class ObservedRow(SQLModel, table=True):
     at: datetime = _time()
 
 
+class CircuitRow(SQLModel, table=True):
+    """A carrier that is switched off: everywhere (``node`` is empty), or from one node."""
+
+    __tablename__ = "circuits"
+    carrier: str = Field(primary_key=True)
+    node: str = Field(primary_key=True)
+    at: datetime = _time()
+    until: datetime | None = _time(default=None)
+    because: str = _text()
+    user: str
+
+
 class TransitRow(SQLModel, table=True):
     """How long a service takes over a zone, where parcels say another time than configured."""
 
@@ -477,5 +489,6 @@ rollouts = table(RolloutRow)
 observed = table(ObservedRow)
 bids = table(BidRow)
 transits = table(TransitRow)
+circuits = table(CircuitRow)
 settings = table(SettingRow)
 metadata = SQLModel.metadata

@@ -1,0 +1,97 @@
+"""What people do with carriers: switch one off, everywhere or from one node, and on again.
+
+It counts for the next decision and for the next label: a parcel that is planned but has no label
+yet is planned again by the policy `reroute` instead of being labelled.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from domain.base import InvalidInput, Problem
+from domain.network import Network
+from domain.order import Role
+from store import circuits, events
+from store.audit import AuditLog
+from store.circuits import EVERYWHERE
+from store.database import Database
+
+MAY: tuple[Role, ...] = ("fulfillment_ops", "platform")
+
+
+class NotAllowed(Exception):  # noqa: N818 - says why a person may not
+    """The person may not do this. Nothing was changed."""
+
+
+class CarrierDesk:
+    """The deeds of one person at one time.
+
+    Args:
+        user: who acts, a user of the network file.
+        at: business time.
+    """
+
+    def __init__(
+        self, db: Database, audit: AuditLog, network: Network, user: str, at: datetime
+    ) -> None:
+        self._db = db
+        self._audit = audit
+        self._network = network
+        self._user = user
+        self._at = at
+
+    def disable(self, carrier: str, node: str, until: datetime | None, because: str) -> None:
+        """Switch a carrier off.
+
+        Args:
+            node: only for what ships from there; empty for everything.
+            until: when it is on again by itself; None until somebody says so.
+
+        Raises:
+            NotAllowed: the user holds none of the roles ``MAY``.
+            InvalidInput: there is no such carrier or node, or the time is over.
+        """
+        self._check(carrier, node)
+        if until is not None and until <= self._at:
+            raise _wrong("--hours", "is over already", "Name a time to come")
+        with self._db.write() as connection:
+            circuits.put(connection, carrier, node, self._at, until, because, self._user)
+            self._told(connection, "carrier.degraded", carrier, node, because)
+
+    def enable(self, carrier: str, node: str, because: str) -> bool:
+        """Switch it on again. Returns whether it was off; errors as of ``disable``."""
+        self._check(carrier, node)
+        with self._db.write() as connection:
+            was_off = circuits.close(connection, carrier, node)
+            if was_off:
+                self._told(connection, "carrier.recovered", carrier, node, because)
+        return was_off
+
+    def _told(
+        self, connection: Connection, event: str, carrier: str, node: str, because: str
+    ) -> None:
+        subject = f"carrier:{carrier}"
+        self._audit.append(
+            connection, subject, self._at, self._user, event, node=node, because=because
+        )
+        events.append(
+            connection, subject, event, self._at, node=node, because=because, user=self._user,
+        )  # fmt: skip
+
+    def _check(self, carrier: str, node: str) -> None:
+        if not set(self._network.roles_of(self._user)) & set(MAY):
+            raise NotAllowed(f"{self._user} holds none of the roles {', '.join(MAY)}")
+        known = sorted({service.carrier for service in self._network.services})
+        if carrier not in known:
+            said = f"{carrier!r} is no carrier of the network file"
+            raise _wrong("CARRIER", said, f"Name one of {', '.join(known)}")
+        nodes = [n.id for n in self._network.nodes]
+        if node != EVERYWHERE and node not in nodes:
+            said = f"{node!r} is no node of the network file"
+            raise _wrong("--from", said, f"Name one of {', '.join(nodes)}")
+
+
+def _wrong(field: str, reason: str, remedy: str) -> InvalidInput:
+    return InvalidInput(Problem(source="carrier", field=field, reason=reason, remedy=remedy))
