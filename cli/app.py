@@ -99,12 +99,18 @@ INVENTORY = {
     "show": ("cli.stock:show_stock", "Stock of a SKU at every node."),
     "worth": (
         "cli.stock:worth",
-        "What a unit of scarce stock is worth to the orders to come.",
+        "What a unit of scarce stock is worth to the orders to come, the dearest first.",
     ),
 }
 CARRIER = {
-    "list": ("cli.carrier:list_carriers", "Carriers, and those that are switched off."),
-    "disable": ("cli.carrier:disable", "Switch a carrier off, everywhere or from one node."),
+    "list": (
+        "cli.carrier:list_carriers",
+        "Carriers of the network file, and those that are switched off.",
+    ),
+    "disable": (
+        "cli.carrier:disable",
+        "Switch a carrier off, from the next decision and the next label on.",
+    ),
     "enable": ("cli.carrier:enable", "Switch a carrier on again."),
 }
 EXPORT = {
@@ -116,7 +122,7 @@ EXPORT = {
 NETWORK = {
     "card": (
         "cli.rate_card:card",
-        "Import a carrier's price table as a rate card, effective from a day.",
+        "Import a price table as a rate card, effective from a day; the older card stays.",
     ),
     "check": (
         "cli.network:check",

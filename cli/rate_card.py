@@ -37,7 +37,7 @@ def card(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import a price table as a rate card, effective from a day; the older card stays before it.
+    """Import a price table as a rate card, effective from a day; the older card stays.
 
     Prices are in the network's currency, with a decimal point. What a table does not say (fuel,
     residential, dimensional divisor, minimum) comes from the newest card of the name, or of --like.

@@ -212,7 +212,7 @@ NODE: Catalogue = _plain(NodeFacts, "node", skip=("queue",)) | {
     "lowest_stock_left": ("int", _stock_left),
     "ground_on_time": ("bool", lambda s: s.ground_on_time),
 }
-SERVICE: Catalogue = _plain(ServiceFacts, skip=("queue", "connector", "nodes"))
+SERVICE: Catalogue = _plain(ServiceFacts, skip=("queue", "connector", "nodes", "switched_off"))
 QUOTE: Catalogue = {
     "cost_minor": ("int", lambda s: s.shipping + s.handling),
     "shipping_minor": ("int", lambda s: s.shipping),

@@ -12,6 +12,7 @@ from domain.facts import TransitFacts
 from domain.upkeep import UpkeepStart, Upkept
 from store import orders
 from store import tables as t
+from store.fulfillments import plan_of
 from tests.bed import Bed
 from workflows.upkeep import UpkeepWorkflow
 
@@ -47,8 +48,9 @@ async def test_slow_parcels_make_later_promises(bed: Bed) -> None:
         snapshot = route_snapshot(connection, facts, network, queues, bed.now(), 0)
     (zone,) = {z for n in snapshot.nodes if n.id == "dc_east" for z in n.zones.values()}
     (part,) = bed.fulfillments(incoming.order.id)
-    service = next(s for s in snapshot.services if s.id == part.service)
-    configured = network.service(part.service).transit
+    used = plan_of(part).service
+    service = next(s for s in snapshot.services if s.id == used)
+    configured = network.service(used).transit
     assert service.transit[zone].p50 > configured[zone].p50
     assert isinstance(service.transit[zone], TransitFacts)
     others = {z: facts for z, facts in service.transit.items() if z != zone}
