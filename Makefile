@@ -45,12 +45,15 @@ format: setup ## let ruff format the code
 goldens: setup ## record the golden histories anew (a replay-visible change)
 	@$(BIN)/python -m tests.replay.record
 
-bench: setup ## Actions and events of an order, throughput, decisions, backtests, the import
+bench: setup ## Actions and events of an order, throughput, decisions, backtests, the import, sourcing
 	@$(BIN)/python -m bench.budget 2>/dev/null
 	@$(BIN)/python -m bench.throughput
 	@$(BIN)/python -m bench.decide
 	@$(BIN)/python -m bench.backtest
 	@$(BIN)/python -m bench.importing
+	@$(BIN)/python -m bench.plan
+	@$(BIN)/python -m bench.sourcing
+	@$(BIN)/python -m bench.reevaluate
 
 campaign: setup ## storms and kills at full size, with the report in docs/campaign.md (hours)
 	@$(BIN)/python -m bench.campaign $(ARGS)

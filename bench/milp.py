@@ -15,6 +15,7 @@ import highspy
 from domain.decision import RouteSnapshot
 from domain.facts import LineFacts, NodeFacts, RateCard
 from sourcing import days_late, deliver_at
+from sourcing.master import solver
 
 MG_PER_LB = 453_592.37
 EXACT = 1e-9
@@ -26,9 +27,8 @@ def cheapest(snapshot: RouteSnapshot, late_day_minor: int = 0) -> int | None:
     Args:
         late_day_minor: the charge for a parcel's day past the promise.
     """
-    program = highspy.Highs()  # type: ignore[no-untyped-call]
-    for option, value in (("output_flag", False), ("threads", 1), ("mip_rel_gap", EXACT)):
-        program.setOptionValue(option, value)
+    program = solver()
+    program.setOptionValue("mip_rel_gap", EXACT)
     lines, nodes = snapshot.order.lines, snapshot.nodes
     units, gives, used = {}, {}, {}
     cost = program.qsum([])

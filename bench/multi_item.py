@@ -22,6 +22,7 @@ import highspy
 import numpy as np
 
 from sourcing import great_circle_miles
+from sourcing.master import solver
 
 ITEMS, LARGEST, TYPES_A_SIZE, CARRIED, SAFETY = 20, 5, 5, 0.75, 0.5
 # One is a thousandth of a cent, so that a mile of a unit (54.1) is not lost in rounding.
@@ -137,9 +138,7 @@ def arrivals(of: Market, dice: np.random.Generator) -> list[tuple[int, int]]:
 def deterministic(of: Market) -> tuple[float, dict[tuple[int, int], np.ndarray]]:
     """The program over expected demand: its value, and of each (type, city) the shares (k, n)
     by which the n items of the order are to come from each center."""
-    program = highspy.Highs()  # type: ignore[no-untyped-call]
-    program.setOptionValue("output_flag", False)
-    program.setOptionValue("threads", 1)
+    program = solver()
     centers, cities = of.unit.shape
     spots = [*zip(*np.nonzero(of.stock), strict=True)]
     row_of = {(int(k), int(i)): r for r, (k, i) in enumerate(spots)}

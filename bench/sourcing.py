@@ -33,7 +33,7 @@ from worker import settle_memory
 HERE = Path(__file__).parent
 PERIODS = 10_000
 INSTANCES = 10
-SEQUENCES = 3
+SEQUENCES = 1
 SOLVES = 100
 LOOK_EVERY = 50  # solves; between them the program goes on with the plans that it has
 NOW = datetime(2026, 1, 5, tzinfo=UTC)

@@ -33,7 +33,7 @@ LEFT_FOR_THE_PERSON = 3
 PLAYED = ("cli.app", "cli.cases", "cli.change", "cli.decide", "cli.order")  # verbs of the people
 LONGEST = 900.0  # seconds; a demo that hangs says so and fails
 INTERRUPTED = 130
-QUIET = 6.0  # seconds without change after which what waits is seen as waiting for people
+QUIET = 12.0  # seconds without change after which what waits is seen as waiting for people
 
 
 @dataclass

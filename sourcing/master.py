@@ -7,6 +7,8 @@ climbed by subgradient steps over the same columns: cruder prices, the same use.
 
 from __future__ import annotations
 
+import ctypes
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,6 +25,27 @@ except ImportError:  # an extra
 EXACT = _highspy is not None  # whether programs are solved, or only climbed
 Spot = tuple[str, str]  # (node ID, SKU)
 SUBGRADIENT_STEPS = 300
+
+
+def solver() -> highspy.Highs:
+    """A silent HiGHS of one thread.
+
+    It writes a banner to the process's standard output before any option can be set: that is sent
+    away, since verbs and benches write JSON there.
+    """
+    kept = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        made = _highspy.Highs()  # type: ignore[no-untyped-call]
+        ctypes.CDLL(None).fflush(None)  # what C still holds back would come out later
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+    made.setOptionValue("output_flag", False)
+    made.setOptionValue("threads", 1)
+    return made
 
 
 class Master(Protocol):
@@ -73,9 +96,7 @@ class _Simplex:
         self._spots = {spot: len(counts) + at for at, spot in enumerate(stock)}
         self._orders = len(counts)
         self._added = 0
-        self._lp: highspy.Highs = _highspy.Highs()  # type: ignore[no-untyped-call]
-        for option, value in (("output_flag", False), ("threads", 1)):
-            self._lp.setOptionValue(option, value)
+        self._lp = solver()
         nothing = np.empty(0)
         infinite = _highspy.kHighsInf
         for count in counts:

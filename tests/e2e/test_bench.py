@@ -62,3 +62,42 @@ def test_a_rollback_counts_for_the_next_decision() -> None:
     found = json.loads(done.stdout)
     assert found["runs"] == 3
     assert 0 < found["p50_s"] <= found["p99_s"]
+
+
+@pytest.mark.parametrize(
+    ("words", "least"),
+    [
+        (("bench.plan", "--orders", "20"), {"p50_us": 1, "orders": 20}),
+        (("bench.reevaluate", "--orders", "60"), {"first_come_pct": 0, "orders": 60}),
+    ],
+)
+def test_benches_of_sourcing_print_json_and_nothing_else(
+    words: tuple[str, ...], least: dict[str, float]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--json"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2_000:]
+    found = json.loads(done.stdout)
+    assert all(found[name] >= value for name, value in least.items())
+    assert found.get("mismatches", 0) == 0
+    assert found.get("over_bound_pct", 0.0) >= 0
+
+
+def test_bids_cut_the_gap_that_the_published_policies_leave() -> None:
+    command = [
+        sys.executable, "-m", "bench.sourcing", "--instances", "1", "--sequences", "1",
+        "--periods", "1500", "--json",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    found = json.loads(done.stdout)
+    assert set(found["policies"]) == {
+        "nearest", "myopic_exact", "jasin_sinha", "ma_dilated", "ours"
+    }  # fmt: skip
+    ratio = {name: of["ratio"] for name, of in found["policies"].items()}
+    assert ratio["ours"] < ratio["myopic_exact"] < ratio["nearest"]
+    assert found["gap_cut"] > 0.3
