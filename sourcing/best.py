@@ -31,40 +31,41 @@ class Best:
         self.steps = 0
         self._task = task
         self._k = k
-        self._priced: dict[tuple[int, int], _Row] = {}
+        # prices of a load at a node, and how far the cheapest is over what it costs at least
+        self._priced: dict[tuple[int, int], tuple[_Row, float]] = {}
         self._rows: dict[tuple[int, tuple[Pounds, ...]], _Row] = {}
 
-    def offer(self, nodes: tuple[int, ...], keys: Sequence[int]) -> None:
+    def offer(self, nodes: tuple[int, ...], keys: Sequence[int], least: float) -> None:
         """Keep every choice of services for these loads that is among the best.
 
         Args:
             nodes: sorted.
+            least: what all of it costs at least; each exact price makes it more.
         """
         options = []
-        cheapest = 0
         for at in zip(nodes, keys, strict=True):
-            priced = self._priced.get(at)
-            if priced is None:
-                priced = self._priced[at] = self._price(*at)
-            if not priced:
+            known = self._priced.get(at)
+            if known is None:
+                known = self._priced[at] = self._price(*at)
+            row, over = known
+            least += over
+            if least > self.bound or not row:
                 return
-            cheapest += priced[0][0]
-            options.append(priced)
-        if cheapest > self.bound:
-            return
+            options.append(row)
         rest = [0] * (len(nodes) + 1)
         for at_node in range(len(nodes) - 1, -1, -1):
             rest[at_node] = rest[at_node + 1] + options[at_node][0][0]
         self._choose(nodes, tuple(keys), options, rest, 0, 0, ())
 
-    def _price(self, n: int, key: int) -> _Row:
-        """(cost, service) of a load at a node, cheapest first; none when it is freight."""
+    def _price(self, n: int, key: int) -> tuple[_Row, float]:
+        """(cost, service) of a load at a node, cheapest first, none when it is freight; and how
+        far that is over the least."""
         pricer = self._task.pricer
         load = pricer.load(key)
         self.steps += _PRICING
         pounds = pricer.pounds(n, load)
         if pounds is None:
-            return ()
+            return (), 0.0
         row = self._rows.get((n, pounds))
         if row is None:
             prices = pricer.at_pounds(n, pounds)
@@ -73,7 +74,15 @@ class Best:
             row = (min(options),) if self._k == 1 else tuple(sorted(options)[: self._k])
             self._rows[n, pounds] = row
         here = pricer.handling(n, load) + pricer.scarcity(n, load)
-        return tuple([(here + cost, service) for cost, service in row])
+        opened, units_cost = self._task.least(n)
+        least = opened + pricer.nodes[n].line_cost_minor * len(load)
+        for i, units in load:
+            least += units * units_cost[i]
+        over = here + row[0][0] - least
+        if self._k == 1:
+            cost, service = row[0]
+            return ((here + cost, service),), over
+        return tuple([(here + cost, service) for cost, service in row]), over
 
     def _choose(
         self, nodes: tuple[int, ...], keys: tuple[int, ...],

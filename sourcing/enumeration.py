@@ -114,7 +114,7 @@ class Enumeration:
         for least, n in able:
             if least > self._best.bound:
                 return
-            self._best.offer((n,), [self._task.whole])
+            self._best.offer((n,), [self._task.whole], least)
 
     def _holds_everything(self, n: int) -> bool:
         held = self._task.pricer.stock[n]
@@ -232,7 +232,7 @@ class Enumeration:
             elif keys.count(0) > len(moves) - at:
                 pass  # not enough lines are left for all of the nodes
             elif at == len(moves):
-                best.offer(nodes, keys)
+                best.offer(nodes, keys, cost)
             else:
                 move(at + 1, cost)
                 units, home, others = moves[at]
@@ -279,7 +279,7 @@ class Enumeration:
         if at == len(given.lines):
             self._best.steps += 1
             if all(keys):
-                self._best.offer(given.nodes, keys)
+                self._best.offer(given.nodes, keys, so_far)
             return
         if self._best.steps > given.stop:
             self.exact = False

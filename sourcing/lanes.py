@@ -14,8 +14,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from domain.facts import RateCard, ServiceFacts, TransitFacts
+from domain.units import MG_PER_LB
 from sourcing.promise import deliver_at
-from sourcing.rates import Billed, Place, parcel_price, price_floor
+from sourcing.rates import Billed, Place, billed, parcel_price, price_floor
 
 # Parcels as (what each is billed for, how many of them).
 Pounds = tuple[tuple[Billed, int], ...]
@@ -161,6 +162,13 @@ def asked(of: Fares, parcels: tuple[Pounds, ...]) -> tuple[int, ...]:
             for parcel, count in parcels[f.rule])
         for f in of.fares
     )  # fmt: skip
+
+
+@lru_cache(maxsize=16_384)
+def light(of: Fares, pounds: int) -> tuple[Pounds, ...]:
+    """What one parcel without dimensions is billed for, by rule."""
+    weight = round(pounds * MG_PER_LB)
+    return tuple([((billed(card, 0, 0, 0, weight), 1),) for card in of.rules])
 
 
 @lru_cache(maxsize=65_536)

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from domain.decision import RouteSnapshot
 from domain.facts import LineFacts, NodeFacts, ServiceFacts
-from sourcing.lanes import Fares, Lane, Pounds, arrivals, asked, fares_from, tariff
+from domain.units import ceil_pounds
+from sourcing.lanes import Fares, Lane, Pounds, arrivals, asked, fares_from, light, tariff
 from sourcing.packing import MAX_PARCEL_MG, Box, FreightNeeded, PackItem, pack
 from sourcing.promise import days_late
 from sourcing.rates import Billed, Place, billed
@@ -58,7 +59,11 @@ class Pricer:
         self.refused: dict[tuple[int, int], str] = {}
         self.searched: dict[Any, Any] | None = None
         self.snapshot = snapshot
-        self._sized = [bool(x.length or x.width or x.height or x.ships_alone) for x in self.lines]
+        self._weights = [line.weight_mg for line in self.lines]
+        self._bases = [line.quantity + 1 for line in self.lines]
+        self._light = not any(
+            x.length or x.width or x.height or x.ships_alone or x.hazmat for x in self.lines
+        )
         self._bids_of: list[Mapping[str, int]] = [node.bids for node in self.nodes]
         self._bids: dict[int, Sequence[int]] = {}
         self.stock: list[Mapping[str, int]] = [node.stock for node in self.nodes]
@@ -96,8 +101,8 @@ class Pricer:
         known = self._loads.get(key)
         if known is None:
             load, left = [], key
-            for i, line in enumerate(self.lines):
-                left, units = divmod(left, line.quantity + 1)
+            for i, base in enumerate(self._bases):
+                left, units = divmod(left, base)
                 if units:
                     load.append((i, units))
             known = self._loads[key] = tuple(load)
@@ -117,24 +122,18 @@ class Pricer:
     def pounds(self, node: int, load: Load) -> tuple[Pounds, ...] | None:
         """What the parcels of a load are billed for at a node; None when it is freight."""
         fares = self._fares[node]
+        if self._light:  # one parcel, that needs no packing
+            weight = 0
+            for i, units in load:
+                weight += self._weights[i] * units
+            if weight <= MAX_PARCEL_MG:
+                return light(fares, ceil_pounds(weight))
         key = (self._cartons[node], fares.same_rules, load)
         try:
             return self._pounds[key]
         except KeyError:
-            found = self._weighed(fares, load) or _billed(fares, self.boxes(node, load))
-            self._pounds[key] = found
+            found = self._pounds[key] = _billed(fares, self.boxes(node, load))
             return found
-
-    def _weighed(self, fares: Fares, load: Load) -> tuple[Pounds, ...] | None:
-        """The same of one parcel without dimensions, which needs no packing; None of others."""
-        weight = 0
-        for i, units in load:
-            if self._sized[i]:
-                return None
-            weight += self.lines[i].weight_mg * units
-        if weight > MAX_PARCEL_MG:
-            return None
-        return tuple([((billed(card, 0, 0, 0, weight), 1),) for card in fares.rules])
 
     def at_pounds(self, node: int, pounds: tuple[Pounds, ...]) -> tuple[int, ...]:
         """Price of parcels of these pounds on each lane of a node."""

@@ -44,6 +44,7 @@ class Task:
             self.radix.append(self.radix[-1] * (quantity + 1))
         self.whole = sum(map(mul, self.quantities, self.radix))
         self.lanes = lanes
+        self._least: dict[int, tuple[float, list[float]]] = {}
         self.stock: dict[int, list[int]] = {}
         if not lines:
             return
@@ -65,7 +66,14 @@ class Task:
         return stock
 
     def least(self, n: int) -> tuple[float, list[float]]:
-        """What a node costs at least to take part, and for a unit of each line.
+        """What a node costs at least to take part, and for a unit of each line."""
+        known = self._least.get(n)
+        if known is None:
+            known = self._least[n] = self._at_least(n)
+        return known
+
+    def _at_least(self, n: int) -> tuple[float, list[float]]:
+        """The same, worked out.
 
         Prices of a lane are above a line over weight (``Lane.floor``); handling is a sum over
         lines anyway.

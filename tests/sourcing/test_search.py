@@ -312,3 +312,15 @@ def test_a_very_large_order_that_no_node_holds_still_gets_a_plan() -> None:
     found = search(snapshot(many, nodes), Verdicts(), 20)
     assert found.plans
     assert not found.exact
+
+
+def test_hazardous_goods_without_dimensions_are_priced_as_the_parcels_that_they_travel_in() -> None:
+    plain, acid = line(0, "a", 1, side=0), line(1, "b", 1, side=0)
+    acid = acid.model_copy(update={"hazmat": True})
+    snap = snapshot([plain, acid], [node("n1", a=1, b=1)])
+    (best, *_) = best_plans(snap, Verdicts(), 1)
+    assert len(best.fulfillments[0].parcels) == 2
+    alone = [
+        best_plans(snapshot([x], [node("n1", a=1, b=1)]), Verdicts(), 1)[0] for x in (plain, acid)
+    ]
+    assert best.cost.shipping == sum(plan.cost.shipping for plan in alone)
