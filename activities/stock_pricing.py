@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -65,7 +67,7 @@ class StockPricing:
         found: Bids = {}
         value = 0.0
         if forecast.snapshots:
-            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            with ProcessPoolExecutor(1, get_context("spawn"), end_with_parent) as pool:
                 found, value = await asyncio.get_running_loop().run_in_executor(
                     pool, solve, forecast
                 )
@@ -122,6 +124,18 @@ class StockPricing:
                     moved = _moved(facts, at)
                     found.append(route_snapshot(connection, moved, network, queues, at, 0))
         return found
+
+
+def end_with_parent() -> None:
+    """Run in a process of a pool: it would wait for ever for a worker that was killed."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def solve(forecast: Forecast) -> tuple[Bids, float]:

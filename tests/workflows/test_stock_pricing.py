@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -11,6 +17,7 @@ from typer.testing import CliRunner
 from activities.contracts import MAIN_QUEUE, Activity
 from activities.facts import order_facts, route_snapshot
 from activities.intake import Intake
+from activities.settings import ROOT
 from cli.app import app
 from domain.decision import RouteSnapshot
 from domain.order import IncomingOrder
@@ -84,3 +91,38 @@ def test_worth_says_why_there_is_nothing(tmp_path: object, monkeypatch: pytest.M
     done = CliRunner().invoke(app, ["inventory", "worth"])
     assert done.exit_code == 0
     assert "nothing is scarce, or nobody has looked" in done.output
+
+
+ORPHAN = """
+import os, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from activities.stock_pricing import end_with_parent
+
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
+    print(pool.submit(os.getpid).result(), flush=True)
+    pool.submit(time.sleep, 600)
+    time.sleep(600)
+"""
+
+
+def test_the_solver_ends_with_a_worker_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "worker_that_solves.py"
+    script.write_text(ORPHAN)
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as worker:  # fmt: skip
+        assert worker.stdout is not None
+        solver = int(worker.stdout.readline())
+        os.kill(solver, 0)
+        worker.kill()
+    for _ in range(200):
+        try:
+            os.kill(solver, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.kill(solver, signal.SIGKILL)
+    raise AssertionError("the solver waits for a worker that is gone")
