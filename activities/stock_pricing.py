@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -17,6 +15,7 @@ from temporalio import activity
 from activities.context import Context
 from activities.contracts import Activity
 from activities.facts import order_facts, route_snapshot
+from activities.processes import end_with_parent
 from domain.decision import RouteSnapshot
 from domain.facts import OrderFacts
 from domain.network import Bidding
@@ -124,18 +123,6 @@ class StockPricing:
                     moved = _moved(facts, at)
                     found.append(route_snapshot(connection, moved, network, queues, at, 0))
         return found
-
-
-def end_with_parent() -> None:
-    """Run in a process of a pool: it would wait for ever for a worker that was killed."""
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def solve(forecast: Forecast) -> tuple[Bids, float]:

@@ -20,6 +20,7 @@ import msgspec
 import orjson
 from pydantic import TypeAdapter
 
+from activities.processes import end_with_parent
 from cli.documents import Contest
 from cli.importing import bar
 from cli.snapshots import CHUNK, Snapshots
@@ -139,6 +140,7 @@ _kind: type[Snapshot] = RouteSnapshot
 def prepare(contest: Contest, point: str) -> None:
     """Once a process: load the documents."""
     global _sides, _kind
+    end_with_parent()
     _, now, candidate = contest.sides()
     _sides, _kind = (now, candidate), snapshot_type(cast(Point, point))
     gc.freeze()  # the documents stay; looking through them again and again takes time

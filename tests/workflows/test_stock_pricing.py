@@ -97,7 +97,7 @@ ORPHAN = """
 import os, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from activities.stock_pricing import end_with_parent
+from activities.processes import end_with_parent
 
 if __name__ == "__main__":
     pool = ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
