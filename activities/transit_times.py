@@ -30,20 +30,22 @@ class TransitTimes:
 
     @activity.defn(name=Activity.LEARN_TRANSIT)
     def learn(self, request: Upkeep) -> Upkept:
-        """Read the parcels of the last days, and put in force what they say."""
+        """Read the parcels of the last days, and put in force what they say. Reading thousands of
+        them holds no lock."""
+        with self._c.db.read() as connection:
+            took = self._took(connection, request)
+        found: dict[tuple[str, int], tuple[TransitFacts, int]] = {}
+        for (service_id, zone), days in sorted(took.items()):
+            configured = self._c.network.service(service_id).transit.get(zone)
+            if configured is None:
+                continue
+            facts = learned(configured, days)
+            if facts != configured:
+                found[service_id, zone] = (facts, len(days))
+        parcels = sum(len(days) for days in took.values())
 
         def step(connection: Connection) -> Upkept:
-            took = self._took(connection, request)
-            found: dict[tuple[str, int], tuple[TransitFacts, int]] = {}
-            for (service_id, zone), days in sorted(took.items()):
-                configured = self._c.network.service(service_id).transit.get(zone)
-                if configured is None:
-                    continue
-                facts = learned(configured, days)
-                if facts != configured:
-                    found[service_id, zone] = (facts, len(days))
             count = transits.replace(connection, found, request.at)
-            parcels = sum(len(days) for days in took.values())
             return Upkept(
                 summary=f"{parcels} parcels arrived in {WINDOW.days} days; {count} services and "
                 "zones take another time than the network file says",
