@@ -10,7 +10,7 @@ moment until no plan would make it cheaper (column generation).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from sourcing.master import Master, Spot, master
 from sourcing.plans import Draft
@@ -51,34 +51,33 @@ class Outlook:
     """
 
     wanted: Sequence[Wanted]
-    stock: Mapping[Spot, float]
-    exact: bool = True
+    stock: InitVar[Mapping[Spot, float]]
+    exact: InitVar[bool] = True
     value: float = 0.0
     plans: list[tuple[int, Draft]] = field(default_factory=list)
     bids: dict[Spot, float] = field(default_factory=dict)
     _program: Master = field(init=False)
     _known: set[tuple[int, object]] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, stock: Mapping[Spot, float], exact: bool) -> None:
         self._program = master(
             [w.count for w in self.wanted],
             [w.unserved_minor for w in self.wanted],
-            self.stock,
-            exact=self.exact,
+            stock,
+            exact=exact,
         )
-        self._look(range(len(self.wanted)), [float("inf")] * len(self.wanted))
+        self._look([float("inf")] * len(self.wanted))
 
     def solve(self, rounds: int = ROUNDS) -> None:
         """Find the plans, and what stock is worth with them. Goes on from what it has."""
         for turn in range(rounds + 1):
             served, self.bids = self._program.solve()
             self.value = self._program.value
-            if turn == rounds or not self._look(range(len(self.wanted)), served):
+            if turn == rounds or not self._look(served):
                 return
 
     def renew(self, counts: Sequence[float], stock: Mapping[Spot, float]) -> None:
         """Other counts of the same orders and other stock; the plans stay."""
-        self.stock = stock
         self._program.supply(counts, stock)
 
     def amounts(self) -> Sequence[float]:
@@ -89,11 +88,14 @@ class Outlook:
         """Bids in whole minor units by node and SKU, as snapshots carry them."""
         return rounded(self.bids)
 
-    def _look(self, orders: Sequence[int], served: Sequence[float]) -> bool:
-        """Add plans that would make it cheaper; whether there was any."""
+    def _look(self, served: Sequence[float]) -> bool:
+        """Add plans that would make it cheaper; whether there was any.
+
+        Args:
+            served: what serving one more of each order costs now.
+        """
         bids, any_new = self.rounded(), False
-        for order in orders:
-            wanted = self.wanted[order]
+        for order, wanted in enumerate(self.wanted):
             pricer = wanted.pricer.bidding(bids)
             for draft in ranked(wanted.verdicts, PLANS_A_ROUND, pricer).drafts:
                 if draft.total > served[order] - ENOUGH:
