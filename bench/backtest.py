@@ -28,7 +28,7 @@ from typing import Any
 import msgspec
 
 from activities.settings import ROOT, expand
-from bench.decide import document, facts
+from bench.decide import document, facts, laid_out
 from cli.documents import Contest, Paper
 from cli.generated import generated
 from cli.replaying import decide_chunk, prepare
@@ -47,7 +47,7 @@ def replay(orders: int, rounds: int, seed: int) -> dict[str, float]:
     """Decisions a second of this process (median round and best one), and bytes a record."""
     dice = Random(seed)
     _, rules = document()
-    given = [facts(dice) for _ in range(orders)]
+    given = [laid_out(facts(dice), rules) for _ in range(orders)]
     write = msgspec.json.Encoder().encode
     settle_memory()
     rates = []

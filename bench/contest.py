@@ -15,49 +15,51 @@ import zen
 
 from policies import Policy
 from policies.expressions import Expression
+from policies.program import Rows
 
 Facts = Mapping[str, Any]
 Answer = list[tuple[tuple[str, ...], int]]  # of each candidate: rules that hold, what they add
 
 
-def floor(facts: Facts, p: Mapping[str, Any]) -> tuple[str, Answer]:
-    """By hand."""
-    written = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
-    digest = hashlib.sha256(written).hexdigest()
-    order, nodes, services = facts["order"], facts["nodes"], facts["services"]
-    hazmat = any(line["hazmat"] for line in order["lines"])
+def floor(rows: Rows, p: Mapping[str, Any]) -> tuple[str, Answer]:
+    """By hand, over the rows that ours is asked about."""
+    digest = hashlib.sha256(orjson.dumps(rows)).hexdigest()
+    order, nodes, services, quotes = rows
+    express_paid, hours_to_promise, lines, promoted, total = order
+    hazmat = any(line[0] for line in lines)
     answer: Answer = []
-    for quote in facts["quotes"]:
-        node, service = nodes[quote["node"]], services[quote["service"]]
+    for n, s, cost, late_days, over_cheapest, parcels, zone in quotes:
+        ground_on_time, kind, stock_left, used = nodes[n]
+        saturday, express = services[s]
         hits = []
         added = 0
-        if node["used_percent"] >= p["full_percent"]:
+        if used >= p["full_percent"]:
             hits.append("full_node")
-        if node["kind"] == "third_party" and hazmat:
+        if kind == "third_party" and hazmat:
             hits.append("hazmat_at_third_party")
-        if node["lowest_stock_left"] < p["keep_units"] and not order["promoted"]:
+        if stock_left < p["keep_units"] and not promoted:
             hits.append("low_stock")
-        if service["express"] and not order["express_paid"] and node["ground_on_time"]:
+        if express and not express_paid and ground_on_time:
             hits.append("express_not_needed")
-        if quote["late_days"] > p["late_days"]:
+        if late_days > p["late_days"]:
             hits.append("too_late")
-        if quote["cost_minor"] * 100 > order["total_minor"] * p["cost_percent"]:
+        if cost * 100 > total * p["cost_percent"]:
             hits.append("too_dear")
-        if not service["express"] and quote["zone"] >= 8 and order["promoted"]:
+        if not express and zone >= 8 and promoted:
             hits.append("far_ground")
-        if node["kind"] == "dc":
+        if kind == "dc":
             hits.append("own_dc")
             added -= p["own_dc_minor"]
-        if p["filling_percent"] <= node["used_percent"] < p["full_percent"]:
+        if p["filling_percent"] <= used < p["full_percent"]:
             hits.append("filling")
             added += p["filling_minor"]
-        if service["delivers_saturday"] and order["hours_to_promise"] < 72:
+        if saturday and hours_to_promise < 72:
             hits.append("saturday")
             added -= p["saturday_minor"]
-        if quote["parcels"] > 1:
+        if parcels > 1:
             hits.append("many_parcels")
             added += p["parcel_minor"]
-        if quote["over_cheapest_minor"] > p["over_minor"]:
+        if over_cheapest > p["over_minor"]:
             hits.append("over_cheapest")
             added += p["dear_minor"]
         answer.append((tuple(hits), added))

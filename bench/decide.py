@@ -3,7 +3,8 @@
 Twelve rules over 24 candidates (4 nodes, 6 services, 3 lines), without the search for plans. Ours
 is what the product runs: facts validated and hashed, every rule traced. Beside it stand plain
 Python by hand with the same hash and no trace, the CEL engine's own evaluation, and zen-engine's
-traced decision graph. All have the same facts and have to give the same answers. The four take
+traced decision graph. All have the same facts, each in the form that it takes, and have to give the
+same answers. The four take
 turns of 250 orders, so that what else the machine does meets them alike; read the ratios.
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 
 from bench.contest import Answer, CelLoop, ZenTraced, floor
 from policies import Policy, read_policy
-from policies.program import Rules, Ruling
+from policies.program import Rows, Rules, Ruling, rows
 from worker import settle_memory
 
 ORDERS = 4_000
@@ -68,6 +69,12 @@ def facts(dice: Random) -> dict[str, Any]:
     return {"order": order, "nodes": nodes, "services": services, "quotes": quotes}
 
 
+def laid_out(given: dict[str, Any], rules: Rules) -> Rows:
+    """The same facts as a program is asked about them."""
+    quotes = ((quote["node"], quote["service"], quote) for quote in given["quotes"])
+    return rows(rules.program.reads, given["order"], given["nodes"], given["services"], quotes)
+
+
 def answer(ruling: Ruling, rules: Rules) -> Answer:
     """Ours in the others' words."""
     names = [rule.id for rule in rules.program.rules]
@@ -92,16 +99,17 @@ def measure(orders: int, seed: int) -> dict[str, Any]:
     amounts = {r.id: a for r, a in zip(rules.program.rules, rules.amounts, strict=True)}
     zen = ZenTraced(policy, {name: a for name, a in amounts.items() if isinstance(a, int)})
     given = [facts(dice) for _ in range(orders)]
+    sheets = [laid_out(each, rules) for each in given]
     prepared = [zen.prepared(each) for each in given]
     settle_memory()
     contest: dict[str, Callable[[int], Any]] = {
-        "ours": lambda i: rules.ask(given[i]),
-        "python_floor": lambda i: floor(given[i], policy.params),
+        "ours": lambda i: rules.ask(sheets[i]),
+        "python_floor": lambda i: floor(sheets[i], policy.params),
         "cel_loop": lambda i: cel(given[i]),
         "zen_traced": lambda i: zen(prepared[i]),
     }
     for _ in range(WARM_UP):  # a worker decides for days: what it meets first is not the rule
-        rules.ask(facts(dice))
+        rules.ask(laid_out(facts(dice), rules))
     spent: dict[str, list[int]] = {name: [] for name in contest}
     same = True
     for turn, start in enumerate(range(0, orders, BLOCK)):

@@ -16,6 +16,7 @@ from domain.facts import LineFacts, ServiceFacts
 from policies import facts
 from policies.evaluator import Subject
 from policies.facts import Facts
+from policies.program import Rows, rows
 from sourcing import Lane, Pricer
 
 # Feasibility is not a policy's business; a rejection still names who said it.
@@ -46,7 +47,7 @@ class _Sheet:
     """What a program reads, and the facts for it."""
 
     reads: Mapping[str, Sequence[str]]
-    facts: dict[str, Any]
+    rows: Rows
 
 
 class Market:
@@ -134,7 +135,7 @@ class Market:
             known = self._quotes[offer.n, offer.s] = Facts(facts.QUOTE, subject)
         return known
 
-    def facts(self, reads: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    def rows(self, reads: Mapping[str, Sequence[str]]) -> Rows:
         """The facts that a program reads (program.py), for its priced candidates.
 
         Raises:
@@ -142,21 +143,10 @@ class Market:
         """
         for sheet in self._sheets:  # versions of one policy mostly read the same
             if sheet.reads == reads:
-                return sheet.facts
-
-        def of(space: str, known: Mapping[str, Any]) -> dict[str, Any]:
-            return {leaf: known[leaf] for leaf in reads[space]}
-
-        quotes: list[dict[str, Any]] = [{"node": x.n, "service": x.s} for x in self.priced]
-        if reads["quote"]:
-            for quote, offer in zip(quotes, self.priced, strict=True):
-                quote |= of("quote", self._quote(offer))
-        found = {
-            "order": of("order", self._order),
-            "nodes": [of("node", node) for node in self._nodes],
-            "services": [of("service", service) for service in self._services],
-            "quotes": quotes,
-        }
+                return sheet.rows
+        asked = bool(reads["quote"])
+        quotes = ((x.n, x.s, self._quote(x) if asked else _NONE) for x in self.priced)
+        found = rows(reads, self._order, self._nodes, self._services, quotes)
         self._sheets.append(_Sheet(reads, found))
         return found
 
@@ -194,6 +184,7 @@ class Market:
 
 
 _ALL = ("node", "service", "quote")
+_NONE: Mapping[str, Any] = {}
 
 
 @lru_cache(maxsize=64)

@@ -13,7 +13,7 @@ whole snapshot, rule by rule. The tests and a sample of live decisions hold both
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -34,10 +34,13 @@ _INDEX = Annotated[int, msgspec.Meta(ge=0, lt=2**16)]
 _STRAY = "a quote is of no node or service"
 _WRITE = msgspec.json.Encoder().encode
 _SPACES = ("order", "node", "service", "quote")
+Rows = list[list[Any]]
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, array_like=True):
     """What the rules say of a candidate; candidates of whom they say the same share one.
+
+    Written as an array: a decision has dozens, and their names would be most of its record.
 
     Attributes:
         rejected: rules that reject it, as indices of the program's rules.
@@ -54,7 +57,7 @@ class Ruling(msgspec.Struct, frozen=True):
     """The rules' word on a sheet of facts.
 
     Attributes:
-        facts_hash: SHA-256 of the facts that rules read, as JSON with sorted keys.
+        facts_hash: SHA-256 of the sheet's rows as JSON; which fact is where, the document says.
         standings: one a candidate, in the sheet's order.
     """
 
@@ -67,7 +70,7 @@ class Program:
 
     Attributes:
         rules: candidates' rules in the document's order; an index means one of these.
-        reads: facts that have to be given, by object.
+        reads: facts that have to be given, by object, in the order of a sheet's rows.
         told: by rule, the numbers that its text shows, as (object, fact).
     """
 
@@ -80,8 +83,7 @@ class Program:
         self._speaks_by(steps)
         parts = [clauses(rule.when.tree, place) for rule in self.rules]
         self.reads = _reads(self.rules, parts)
-        fields = {f for each in parts for part in each for f in part.line_fields}
-        self.sheet = _sheet_type(self.reads, kinds, {f: line_fields[f] for f in sorted(fields)})
+        self.sheet = _sheet_type(self.reads, kinds, line_fields)
         self.told = _told(self.rules, kinds)
         self._asks = functions(parts)
 
@@ -126,15 +128,14 @@ class Rules:
             return amount
         return int(amount.evaluate([self.params[leaf] for _, leaf in amount.reads]))
 
-    def ask(self, facts: Mapping[str, Any]) -> Ruling:
+    def ask(self, facts: Rows) -> Ruling:
         """What the rules say of every candidate.
 
         Args:
-            facts: ``order``, ``nodes``, ``services`` and ``quotes`` with what ``reads`` names; a
-                quote has the indices of its ``node`` and ``service`` as well.
+            facts: of the program's ``reads`` (``rows``).
 
         Raises:
-            msgspec.ValidationError: a fact is missing, unknown or of the wrong type.
+            msgspec.ValidationError: a fact is missing, too many, or of the wrong type.
             Fault: a rule could not be evaluated, or a quote is of no node or service.
         """
         sheet = msgspec.convert(facts, self.program.sheet)
@@ -200,6 +201,33 @@ class Rules:
         return int(amount.evaluate([getattr(objects[s], leaf) for s, leaf in amount.reads]))
 
 
+def rows(
+    reads: Mapping[str, Sequence[str]], order: Mapping[str, Any],
+    nodes: Iterable[Mapping[str, Any]], services: Iterable[Mapping[str, Any]],
+    quotes: Iterable[tuple[int, int, Mapping[str, Any]]],
+) -> Rows:  # fmt: skip
+    """Facts as a program is asked about them: without names, which would take longer to read and
+    to hash than the facts.
+
+    Args:
+        quotes: of every candidate the indices of its node and service, and its facts.
+    """
+    at_line, at_order, at_node = reads["line"], reads["order"], reads["node"]
+    at_service, at_quote = reads["service"], reads["quote"]
+
+    def of_order(leaf: str) -> Any:
+        if leaf == "lines":
+            return [[line[field] for field in at_line] for line in order["lines"]]
+        return order[leaf]
+
+    return [
+        [of_order(leaf) for leaf in at_order],
+        [[node[leaf] for leaf in at_node] for node in nodes],
+        [[service[leaf] for leaf in at_service] for service in services],
+        [[n, s, *[quote[leaf] for leaf in at_quote]] for n, s, quote in quotes],
+    ]
+
+
 def _reads(
     rules: Sequence[CompiledRule], parts: Sequence[Sequence[Clause]]
 ) -> dict[str, tuple[str, ...]]:
@@ -208,7 +236,9 @@ def _reads(
         if isinstance(rule.answer.amount, Expression):
             names |= set(rule.answer.amount.kinds)
     pairs = sorted(tuple(name.split(".", 1)) for name in names)
-    return {space: tuple(leaf for s, leaf in pairs if s == space) for space in _SPACES}
+    found = {space: tuple(leaf for s, leaf in pairs if s == space) for space in _SPACES}
+    fields = {field for each in parts for part in each for field in part.line_fields}
+    return found | {"line": tuple(sorted(fields))}
 
 
 def _told(
@@ -225,9 +255,7 @@ def _told(
 def _sheet_type(
     reads: Mapping[str, Sequence[str]], kinds: Mapping[str, Kind], line_fields: Mapping[str, Kind]
 ) -> Any:
-    line = _struct(
-        "Line", [(name, _TYPES[kind]) for name, kind in line_fields.items()], strict=False
-    )
+    line = _struct("Line", [(field, _TYPES[line_fields[field]]) for field in reads["line"]])
 
     def typed(space: str) -> list[tuple[str, Any]]:
         found: list[tuple[str, Any]] = []
@@ -247,6 +275,6 @@ def _sheet_type(
     )  # fmt: skip
 
 
-def _struct(name: str, fields: list[tuple[str, Any]], *, strict: bool = True) -> Any:
-    """Fields in sort order, so that equal facts are written alike, whatever order they came in."""
-    return msgspec.defstruct(name, sorted(fields), forbid_unknown_fields=strict, gc=False)
+def _struct(name: str, fields: list[tuple[str, Any]]) -> Any:
+    """Read from a row, which must have all fields and no other."""
+    return msgspec.defstruct(name, fields, array_like=True, forbid_unknown_fields=True, gc=False)

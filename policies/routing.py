@@ -140,7 +140,7 @@ class Routing:
         if rules is None or run.careful:
             return False
         try:
-            standings = rules.ask(self._market.facts(rules.program.reads)).standings
+            standings = rules.ask(self._market.rows(rules.program.reads)).standings
             self._check_texts(rules.program, standings)
         except (Fault, EvaluationFailed, ValidationError):
             return False

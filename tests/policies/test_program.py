@@ -13,6 +13,7 @@ from domain.decision import RouteOutcome
 from policies import Policy, decide, sample
 from policies.candidates import Market
 from policies.evaluator import Run
+from policies.program import Rows, rows
 from policies.routing import Routing
 from policies.translate import Fault
 from tests.policies.policy_documents import load_policy_untested
@@ -155,24 +156,24 @@ def test_facts_of_the_wrong_shape_are_refused() -> None:
     )
     rules = policy.rules
     assert rules is not None
-    good: dict[str, Any] = {
-        "order": {}, "nodes": [{"ground_on_time": True}], "services": [{}],
-        "quotes": [{"node": 0, "service": 0, "zone": 5}],
-    }  # fmt: skip
+    order: list[Any] = []
+    node: list[Any] = [True]
+    good: Rows = [order, [node], [[]], [[0, 0, 5]]]
     assert [s.rejected for s in rules.ask(good).standings] == [(0,)]
     for wrong in (
-        {**good, "quotes": [{"node": 0, "service": 0, "zone": True}]},
-        {**good, "quotes": [{"node": 0, "service": 0}]},
-        {**good, "quotes": [{"node": 0, "service": 0, "zone": 5, "zones": 5}]},
-        {**good, "quotes": [{"node": -1, "service": 0, "zone": 5}]},
-        {**good, "quotes": [{"node": 0, "service": 0, "zone": 2**63}]},
-        {**good, "nodes": [{"ground_on_time": 1}]},
-        {**good, "order": {"total_minor": 1}},
+        [order, [node], [[]], [[0, 0, True]]],
+        [order, [node], [[]], [[0, 0]]],
+        [order, [node], [[]], [[0, 0, 5, 5]]],
+        [order, [node], [[]], [[-1, 0, 5]]],
+        [order, [node], [[]], [[0, 0, 2**63]]],
+        [order, [[1]], [[]], [[0, 0, 5]]],
+        [[1], [node], [[]], [[0, 0, 5]]],
+        [order, [node], [[]]],
     ):
         with pytest.raises(msgspec.ValidationError):
             rules.ask(wrong)
     with pytest.raises(Fault, match="no node or service"):
-        rules.ask({**good, "quotes": [{"node": 1, "service": 0, "zone": 5}]})
+        rules.ask([order, [node], [[]], [[1, 0, 5]]])
 
 
 def test_the_hash_is_of_the_facts_and_not_of_their_order() -> None:
@@ -184,7 +185,7 @@ def test_the_hash_is_of_the_facts_and_not_of_their_order() -> None:
     assert rules is not None
 
     def asked(**node: Any) -> str:
-        return rules.ask({"order": {}, "nodes": [node], "services": [], "quotes": []}).facts_hash
+        return rules.ask(rows(rules.program.reads, {}, [node], [], [])).facts_hash
 
     assert asked(kind="dc", ground_on_time=True) == asked(ground_on_time=True, kind="dc")
     assert asked(kind="dc", ground_on_time=True) != asked(kind="dc", ground_on_time=False)
@@ -200,19 +201,17 @@ def test_a_fact_that_is_missing_or_of_another_type_is_refused_and_never_a_defaul
     )
     rules, snapshot = policy.rules, situation(Random(5))
     assert rules is not None
-    good = Market(snapshot).facts(rules.program.reads)
+    good = Market(snapshot).rows(rules.program.reads)
     assert rules.ask(good).standings
     harmed = 0
-    for space, number in (("order", None), ("nodes", 0), ("services", 0), ("quotes", 0)):
-        part = good[space] if number is None else good[space][number]
-        for leaf in [*part]:
-            kept = part.pop(leaf)
-            for wrong in ({}, {leaf: None}, {leaf: 1.5}, {leaf: [kept]}):
-                part.update(wrong)
+    order, (node, *_), (service, *_), (quote, *_) = good
+    for row in (order, order[0][0], node, service, quote):
+        for at, kept in enumerate([*row]):
+            for wrong in ([], [None], [1.5], [[kept]], [kept, kept]):
+                row[at : at + 1] = wrong
                 with pytest.raises(msgspec.ValidationError):
                     rules.ask(good)
-                part.pop(leaf, None)
+                row[at : at + len(wrong)] = [kept]
                 harmed += 1
-            part[leaf] = kept
-    assert harmed >= 16
+    assert harmed >= 40
     assert rules.ask(good).standings
