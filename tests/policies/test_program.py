@@ -160,7 +160,7 @@ def test_facts_of_the_wrong_shape_are_refused() -> None:
     node: list[Any] = [True]
     good: Rows = [order, [node], [[]], [[0, 0, 5]]]
     assert [s.rejected for s in rules.ask(good).standings] == [(0,)]
-    for wrong in (
+    harmed: tuple[Rows, ...] = (
         [order, [node], [[]], [[0, 0, True]]],
         [order, [node], [[]], [[0, 0]]],
         [order, [node], [[]], [[0, 0, 5, 5]]],
@@ -169,7 +169,8 @@ def test_facts_of_the_wrong_shape_are_refused() -> None:
         [order, [[1]], [[]], [[0, 0, 5]]],
         [[1], [node], [[]], [[0, 0, 5]]],
         [order, [node], [[]]],
-    ):
+    )
+    for wrong in harmed:
         with pytest.raises(msgspec.ValidationError):
             rules.ask(wrong)
     with pytest.raises(Fault, match="no node or service"):
