@@ -23,6 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.carrier import CarrierActivities
+from activities.carrier_health import CarrierHealth
 from activities.context import Context
 from activities.contracts import MAIN_QUEUE, connector_queue
 from activities.drift import Drifts
@@ -50,17 +51,18 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
     """Local activities, run by the worker that runs the workflows."""
     planning, progress, review = Planning(context), Progress(context), Review(context)
     rollouts, drifts, pricing = Rollouts(context), Drifts(context), StockPricing(context)
-    transit = TransitTimes(context)
+    transit, health = TransitTimes(context), CarrierHealth(context)
     return [
         planning.accept, planning.plan, planning.reserve, planning.make_firm,
-        planning.expire_reservation, planning.reroute, planning.compensate,
+        planning.expire_reservation, planning.reroute, planning.change_service,
+        planning.compensate,
         progress.look, progress.give_back, progress.record_short, progress.record_rejected,
         progress.hand_over, progress.end_delivery, progress.reship, progress.cancel_lines,
         progress.set_address, progress.finish,
         review.open_hold, review.end_hold, review.open_case, review.end_case,
         review.escalate_case, review.authorize, review.permit,
         rollouts.look, rollouts.open_case, drifts.measure, pricing.price_stock,
-        transit.learn,
+        transit.learn, health.look, health.plan_moves, health.settle_moves, health.open_case,
     ]  # fmt: skip
 
 
@@ -72,7 +74,7 @@ def vendor_activities(context: Context, connector: ports.Connector) -> list[Call
         found += [node.submit, node.cancel]
     if isinstance(connector, ports.Carrier):
         carrier = CarrierActivities(context)
-        found += [carrier.buy_label, carrier.void_labels]
+        found += [carrier.buy_label, carrier.void_labels, carrier.probe]
     if isinstance(connector, ports.OMS):
         oms = OmsActivities(context)
         found += [oms.confirm, oms.cancel]

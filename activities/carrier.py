@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import cast
 
 from temporalio import activity
@@ -9,10 +10,14 @@ from temporalio import activity
 from activities.context import Context
 from activities.contracts import Activity, m
 from activities.errors import vendor_errors
-from connectors.errors import CarrierDown
+from connectors.errors import CarrierDown, ConnectorError, Refused
 from connectors.ports import Carrier, Label, ParcelRequest
+from domain.carriers import Probe, Probed
+from domain.network import Node
 from domain.order import Address
 from store import circuits, events, fulfillments
+
+POUND_MG = 453_592
 
 
 class CarrierActivities:
@@ -27,12 +32,77 @@ class CarrierActivities:
         carrier = self._carrier(request.connector)
         parcel = await self._c.db.in_thread(self._parcel, request)
         with vendor_errors():
-            found = await carrier.find(parcel.reference) if activity.info().attempt > 1 else None
-            if found is None:
+            label = await carrier.find(parcel.reference) if activity.info().attempt > 1 else None
+            if label is None:
                 await self._c.db.in_thread(self._check_circuit, request, parcel.carrier)
-            label = found or await carrier.buy(parcel, request.max_minor, request.key)
+                label = await self._buy(carrier, parcel, request)
         await self._c.db.in_thread(self._record, request, label)
         return m.LabelBought(shipment_id=request.shipment_id, cost_minor=label.cost_minor)
+
+    async def _buy(self, carrier: Carrier, parcel: ParcelRequest, request: m.LabelRequest) -> Label:
+        """Buy it; how it went is what the carrier's circuit is judged by.
+
+        A carrier behind an aggregator may be silent until the call times out: slow is failed.
+        """
+        began = monotonic()
+        failed = True
+        try:
+            label = await carrier.buy(parcel, request.max_minor, request.key)
+            failed = self._slow(began)
+            return label
+        except CarrierDown:
+            raise
+        except ConnectorError:
+            failed = self._slow(began)
+            raise
+        finally:
+            await self._c.db.in_thread(self._note_call, request, parcel.carrier, failed)
+
+    def _slow(self, began: float) -> bool:
+        return monotonic() - began >= self._c.network.carrier_health.slow_seconds
+
+    def _note_call(self, request: m.LabelRequest, carrier: str, failed: bool) -> None:
+        with self._c.db.write() as connection:
+            node = fulfillments.get(connection, request.fulfillment_id).node
+            circuits.note_call(connection, carrier, node, request.at, failed=failed)
+
+    @activity.defn(name=Activity.PROBE_CARRIER)
+    async def probe(self, request: Probe) -> Probed:
+        """Buy the smallest label from a node to itself and void it: does the carrier sell again?
+
+        A carrier that answers no answers; one whose aggregator does not is asked again.
+        """
+        carrier = self._carrier(request.connector)
+        parcel = self._smallest(request)
+        went_well, because = True, "it sells labels"
+        with vendor_errors():
+            label = await carrier.find(parcel.reference) if activity.info().attempt > 1 else None
+            try:
+                label = label or await carrier.buy(parcel, None, request.key)
+            except CarrierDown as down:
+                went_well, because = False, str(down)[:200]
+            except Refused as refused:
+                because = f"it answers: {refused}"[:200]
+            if label is not None:
+                await carrier.void(label.external_id, f"{request.key}/void")
+        return Probed(node=request.node, went_well=went_well, because=because)
+
+    def _smallest(self, request: Probe) -> ParcelRequest:
+        node = self._c.network.node(request.node)
+        length, width, height = min(node.cartons, default=(2_286, 1_524, 762))
+        at = _address(node)
+        return ParcelRequest(
+            reference=request.key,
+            carrier=request.carrier,
+            service=self._c.network.service(request.service).code,
+            length=length,
+            width=width,
+            height=height,
+            weight_mg=POUND_MG,
+            ship_from=at,
+            ship_to=at,
+            currency=self._c.network.currency,
+        )
 
     @activity.defn(name=Activity.VOID_LABELS)
     async def void_labels(self, request: m.UndoRequest) -> m.Undone:
@@ -86,15 +156,8 @@ class CarrierActivities:
             length=box.length if box else 2_540,
             width=box.width if box else 2_032,
             height=box.height if box else 1_016,
-            weight_mg=box.weight_mg if box else 453_592,
-            ship_from=Address(
-                company=node.id,
-                street1=node.street or "1 Dock Road",
-                city=node.city,
-                region=node.region,
-                postal_code=node.postal_code,
-                country=node.country,
-            ),
+            weight_mg=box.weight_mg if box else POUND_MG,
+            ship_from=_address(node),
             ship_to=self._c.vault.unseal(row.sealed, row.address_ref),
             currency=self._c.network.currency,
         )
@@ -112,7 +175,8 @@ class CarrierActivities:
     def _live(self, request: m.UndoRequest) -> list[tuple[str, str, str]]:
         with self._c.db.read() as connection:
             rows = fulfillments.shipments(connection, request.fulfillment_id)
-        return [(r.id, r.external_id, r.status) for r in rows]
+        mine = [r for r in rows if r.connector == request.connector]
+        return [(r.id, r.external_id, r.status) for r in mine]
 
     def _move(self, request: m.UndoRequest, shipment_id: str, name: str) -> None:
         with self._c.db.write() as connection:
@@ -127,3 +191,14 @@ class CarrierActivities:
 
     def _carrier(self, name: str) -> Carrier:
         return cast(Carrier, self._c.connectors[name])
+
+
+def _address(node: Node) -> Address:
+    return Address(
+        company=node.id,
+        street1=node.street or "1 Dock Road",
+        city=node.city,
+        region=node.region,
+        postal_code=node.postal_code,
+        country=node.country,
+    )

@@ -1,7 +1,7 @@
 """What people do with carriers: switch one off, everywhere or from one node, and on again.
 
-It counts for the next decision and for the next label: a parcel that is planned but has no label
-yet is planned again by the policy `reroute` instead of being labelled.
+It counts for the next decision and for the next label. The workflow that watches the carrier hears
+of it and moves what has not left to others, as if it had found out by itself.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from domain.base import InvalidInput, Problem
+from domain.circuits import EVERYWHERE, Circuit, closed
 from domain.network import Network
 from domain.order import Role
 from store import circuits, events
 from store.audit import AuditLog
-from store.circuits import EVERYWHERE
 from store.database import Database
 
 MAY: tuple[Role, ...] = ("fulfillment_ops", "platform")
@@ -57,15 +57,22 @@ class CarrierDesk:
         if until is not None and until <= self._at:
             raise _wrong("--hours", "is over already", "Name a time to come")
         with self._db.write() as connection:
-            circuits.put(connection, carrier, node, self._at, until, because, self._user)
+            circuit = Circuit(
+                node=node, state="open", since=self._at, until=until, because=because,
+                user=self._user,
+            )  # fmt: skip
+            circuits.put(connection, carrier, circuit)
             self._told(connection, "carrier.degraded", carrier, node, because)
 
     def enable(self, carrier: str, node: str, because: str) -> bool:
         """Switch it on again. Returns whether it was off; errors as of ``disable``."""
         self._check(carrier, node)
         with self._db.write() as connection:
-            was_off = circuits.close(connection, carrier, node)
+            off = [c for c in circuits.of_carrier(connection, carrier) if c.node == node]
+            was_off = any(c.in_force(self._at) for c in off)
             if was_off:
+                circuits.put(connection, carrier, closed(off[0], self._at))
+                circuits.forget_calls(connection, carrier, node)
                 self._told(connection, "carrier.recovered", carrier, node, because)
         return was_off
 

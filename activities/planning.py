@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar, cast
 
 from sqlalchemy import Connection
@@ -201,39 +202,39 @@ class Planning:
     @activity.defn(name=Activity.REROUTE)
     def reroute(self, request: m.RerouteRequest) -> m.Rerouted:
         """Ask the reroute policy; name and price the next service where it wants one."""
+        return self._c.db.once(request.key, m.Rerouted, partial(self.rerouted, request))
 
-        def step(connection: Connection) -> m.Rerouted:
-            row = fulfillments.get(connection, request.fulfillment_id)
-            part = fulfillments.plan_of(row)
-            facts = _only(
-                order_facts(connection, orders.rows(connection, request.order_id), self._c.network),
-                part,
-            )
-            # what has not left by its ship time arrives so much later
-            delayed = max(request.at - part.ship_at, timedelta(0))
-            late = facts.promise_by and part.deliver_p90 + delayed - facts.promise_by
-            snapshot = RerouteSnapshot(
-                now=request.at,
-                order=facts,
-                trigger=request.trigger,
-                node=row.node,
-                service=part.service,
-                planned_minor=part.cost_minor,
-                quote_minor=request.quote_minor,
-                late_hours=max(0, int(late.total_seconds() // 3600)) if late else 0,
-                held_elsewhere=_held_elsewhere(connection, facts, part.node),
-                attempts=request.attempts,
-            )
-            outcome = self._decide(connection, request, "reroute", snapshot, RerouteOutcome)
-            answer = m.Rerouted(
-                action=outcome.action, because=outcome.because, approver=outcome.owner,
-                planned_minor=part.cost_minor,
-            )  # fmt: skip
-            if outcome.action != "next_service":
-                return answer
-            return self._next_service(connection, request, facts, part, answer)
-
-        return self._c.db.once(request.key, m.Rerouted, step)
+    def rerouted(self, request: m.RerouteRequest, connection: Connection) -> m.Rerouted:
+        """What the reroute policy wants, in a transaction of the caller's."""
+        row = fulfillments.get(connection, request.fulfillment_id)
+        part = fulfillments.plan_of(row)
+        facts = _only(
+            order_facts(connection, orders.rows(connection, request.order_id), self._c.network),
+            part,
+        )
+        # what has not left by its ship time arrives so much later
+        delayed = max(request.at - part.ship_at, timedelta(0))
+        late = facts.promise_by and part.deliver_p90 + delayed - facts.promise_by
+        snapshot = RerouteSnapshot(
+            now=request.at,
+            order=facts,
+            trigger=request.trigger,
+            node=row.node,
+            service=part.service,
+            planned_minor=part.cost_minor,
+            quote_minor=request.quote_minor,
+            late_hours=max(0, int(late.total_seconds() // 3600)) if late else 0,
+            held_elsewhere=_held_elsewhere(connection, facts, part.node),
+            attempts=request.attempts,
+        )
+        outcome = self._decide(connection, request, "reroute", snapshot, RerouteOutcome)
+        answer = m.Rerouted(
+            action=outcome.action, because=outcome.because, approver=outcome.owner,
+            planned_minor=part.cost_minor,
+        )  # fmt: skip
+        if outcome.action != "next_service":
+            return answer
+        return self._next_service(connection, request, facts, part, answer)
 
     def _next_service(
         self, connection: Connection, request: m.RerouteRequest, facts: OrderFacts,
@@ -245,20 +246,21 @@ class Planning:
             late_shipments_per_mille=self._late_shipments(connection, facts, request.at),
         )  # fmt: skip
         decision = self._c.decide(connection, snapshot)
-        decisions.record(
-            connection, f"{request.key}/next", request.order_id, snapshot, decision, request.at
-        )
+        decision_id = f"{request.key}/next"
+        decisions.record(connection, decision_id, request.order_id, snapshot, decision, request.at)
         outcome = cast(RouteOutcome, decision.outcome)
         if not outcome.plans:
             why = f"no other service can ship from {part.node}: {outcome.because}"
             return answer.model_copy(update={"action": "ask", "because": why})
         plan = outcome.plans[0]
         new = plan.fulfillments[0]
+        trigger = "failover" if request.trigger == "carrier_outage" else "reroute"
         approval = self._approval(
-            connection, request, facts, new.cost_minor, part.cost_minor, "reroute", plan
+            connection, request, facts, new.cost_minor, part.cost_minor, trigger, plan
         )
         return answer.model_copy(
             update={
+                "decision_id": decision_id,
                 "service": new.service,
                 "carrier_name": new.carrier,
                 "carrier": m.Endpoint(connector=new.carrier_connector, queue=new.carrier_queue),
@@ -268,6 +270,19 @@ class Planning:
                 "approval_because": approval.because,
             }
         )
+
+    @activity.defn(name=Activity.CHANGE_SERVICE)
+    def change_service(self, request: m.ChangeService) -> m.Audited:
+        """The parcels of a fulfillment order go by the service that a decision named."""
+
+        def step(connection: Connection) -> m.Audited:
+            (other,) = decisions.chosen_plan(connection, request.decision_id).fulfillments
+            fulfillments.change_service(
+                connection, request.fulfillment_id, other, request.at, request.reason
+            )
+            return m.Audited()
+
+        return self._c.db.once(request.key, m.Audited, step)
 
     @activity.defn(name=Activity.COMPENSATE)
     def compensate(self, request: m.CompensateRequest) -> m.Compensated:

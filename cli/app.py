@@ -107,6 +107,10 @@ CARRIER = {
         "cli.carrier:list_carriers",
         "Carriers of the network file, and those that are switched off.",
     ),
+    "show": (
+        "cli.carrier:show_carrier",
+        "A carrier's circuits, what they were judged by, and the orders that it moved.",
+    ),
     "disable": (
         "cli.carrier:disable",
         "Switch a carrier off, from the next decision and the next label on.",

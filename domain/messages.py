@@ -99,6 +99,40 @@ class Reply(Frozen):
     message: str
 
 
+MoveAction = Literal["next_service", "replan", "ask", "keep", "wait"]
+
+
+class CarrierMove(Frozen):
+    """What becomes of a fulfillment order whose carrier is out.
+
+    Attributes:
+        opening: of the circuit; with the fulfillment order it names the move.
+        action: ``next_service`` takes the service named here, ``replan`` looks for another node,
+            ``ask`` asks a person, ``wait`` waits until the carrier is back, ``keep`` goes on
+            with it.
+        avoid: the carrier that is out: a parcel that goes by another one stays as it is.
+        decision_id: the recorded route decision that has the service's price and dates.
+        planned_minor, planned_by: what the parcels cost and when they arrive as planned now.
+        approver: who has to agree first, if anybody.
+    """
+
+    opening: str
+    order_id: str
+    fulfillment_id: str
+    action: MoveAction
+    because: str
+    avoid: str
+    service: str = ""
+    carrier_name: str = ""
+    carrier: Endpoint | None = None
+    decision_id: str = ""
+    cost_minor: int = 0
+    planned_minor: int = 0
+    planned_by: datetime | None = None
+    deliver_by: datetime | None = None
+    approver: Role | None = None
+
+
 # --- store activities ---------------------------------------------------------------------
 
 
@@ -235,11 +269,18 @@ class Rerouted(Frozen):
     service: str = ""
     carrier_name: str = ""
     carrier: Endpoint | None = None
+    decision_id: str = ""
     cost_minor: int = 0
     planned_minor: int = 0
     deliver_by: datetime | None = None
     approver: Role | None = None
     approval_because: str = ""
+
+
+class ChangeService(FulfillmentRequestKeyed):
+    """The parcels go by another service, as a recorded route decision has it."""
+
+    decision_id: str
 
 
 class CompensateRequest(Keyed):

@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from domain.base import Frozen, InvalidInput, Problem
+from domain.circuits import Watch
 from domain.facts import RateCard, TransitFacts
 from domain.order import Currency, Identifier, Role
 
@@ -136,6 +137,7 @@ class Network(Frozen):
     holidays: tuple[str, ...] = ()
     policies: dict[str, tuple[str, ...]] = {}
     bidding: Bidding | None = None
+    carrier_health: Watch = Watch()
     cx_connector: str = ""
     cx_groups: dict[Role, str] = {}
     reservation_hours: int = Field(default=48, ge=1)

@@ -188,7 +188,9 @@ FACT_EVENTS = frozenset(
         "policy.rollout_held",
         "policy.rollout_resumed",
         "policy.drifted",
+        "fulfillment.service_changed",
         "carrier.degraded",
+        "carrier.probed",
         "carrier.recovered",
     }
 )

@@ -23,13 +23,15 @@ from activities.context import Context
 from activities.contracts import MAIN_QUEUE, connector_queue, m
 from connectors.errors import ConnectorError
 from connectors.ports import Pollable
+from domain.carriers import CarrierStart
 from domain.clock import BusinessClock
 from domain.fulfillment import Observation, Quantity
 from domain.rollouts import RolloutStart
 from gateway.intake import Door
-from store import cases, fulfillments, inbox, orders, policies
+from store import cases, circuits, fulfillments, inbox, orders, policies
 from store import tables as t
 from workflows import attributes as a
+from workflows.carrier_health import CarrierHealthWorkflow
 from workflows.order import OrderWorkflow
 from workflows.rollout import PolicyRolloutWorkflow
 
@@ -48,6 +50,7 @@ class Loops:
         self.door = Door(context, clock)
         self.news = asyncio.Event()
         self._woken: dict[str, datetime] = {}
+        self._heard: dict[str, tuple[int, int]] = {}
 
     def all(self) -> list[Callable[[], Awaitable[None]]]:
         """One coroutine a loop, to be run together."""
@@ -62,6 +65,7 @@ class Loops:
             self._forever("rollouts", 0.5, self.dispatch_rollouts),
             self._forever("rematch", 1.0, self.rematch),
             self._forever("wake", 1.0, self.wake_holds),
+            self._forever("carriers", 1.0, self.watch_carriers),
             *pollers,
         ]
 
@@ -314,6 +318,32 @@ class Loops:
         for hold_id, order_id, newest in await self._c.db.in_thread(woken):
             await self._send(order_id, "stock_arrived")
             self._woken[hold_id] = newest
+        return 0
+
+    async def watch_carriers(self) -> int:
+        """Wake a carrier's watch when a label failed or somebody switched it; start it first."""
+
+        def told() -> dict[str, tuple[int, int]]:
+            with self._c.db.read() as connection:
+                return circuits.news(connection)
+
+        news = await self._c.db.in_thread(told)
+        for carrier in sorted({service.carrier for service in self._c.network.services}):
+            seen = news.get(carrier, (0, 0))
+            if self._heard.get(carrier) == seen:
+                continue
+            await self._client.start_workflow(
+                CarrierHealthWorkflow.run,
+                CarrierStart(
+                    carrier=carrier, clock=self._clock, cx=endpoint(self._c.network.cx_connector)
+                ),
+                id=f"carrier:{carrier}",
+                task_queue=MAIN_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                start_signal="news",
+                static_summary=f"is {carrier} to be trusted?",
+            )
+            self._heard[carrier] = seen
         return 0
 
 

@@ -1,21 +1,45 @@
-"""Carriers that are switched off, everywhere or from one node: a circuit per carrier and lane."""
+"""Carriers' circuits, everywhere or from one node, and what they are judged by."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, or_, select
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+)  # fmt: skip
 
+from domain.circuits import EVERYWHERE, Call, Circuit, Scans, Watch
 from store import tables as t
 
-EVERYWHERE = ""
+__all__ = ["EVERYWHERE"]
+
+MEMORY = 10  # calls kept, in windows: more than any judgement needs
+SCAN_DAYS = 5  # parcels that left so long before the limit are looked at for scans
+
 _C = t.circuits.c
-_IN_FORCE = or_(_C.until.is_(None), _C.until > bindparam("now"))
+_CALLS = t.carrier_calls.c
+_IN_FORCE = and_(_C.state != "closed", or_(_C.until.is_(None), _C.until > bindparam("now")))
 _OPEN = select(_C.carrier, _C.node).where(_IN_FORCE)
 _IS_OPEN = select(t.circuits).where(
     _C.carrier == bindparam("of"), _C.node.in_([EVERYWHERE, bindparam("at_node")]), _IN_FORCE
+)
+_SCANNED = or_(
+    *(
+        t.fulfillments.c.facts.contains(fact)
+        for fact in ("in_transit", "out_for_delivery", "delivered", "returned", "lost")
+    )
 )
 
 
@@ -29,25 +53,89 @@ def why_open(connection: Connection, carrier: str, node: str, now: datetime) -> 
     return connection.execute(_IS_OPEN, {"of": carrier, "at_node": node, "now": now}).first()
 
 
-def put(
-    connection: Connection, carrier: str, node: str, at: datetime, until: datetime | None,
-    because: str, user: str,
-) -> None:  # fmt: skip
-    """Open a circuit, or say anew why and until when."""
-    close(connection, carrier, node)
-    connection.execute(
-        t.circuits.insert(),
-        {"carrier": carrier, "node": node, "at": at, "until": until, "because": because,
-         "user": user},
-    )  # fmt: skip
+def put(connection: Connection, carrier: str, circuit: Circuit) -> None:
+    """Write a lane's circuit in the place of the one before."""
+    of = and_(_C.carrier == carrier, _C.node == circuit.node)
+    connection.execute(delete(t.circuits).where(of))
+    connection.execute(insert(t.circuits), {"carrier": carrier, **circuit.model_dump()})
 
 
-def close(connection: Connection, carrier: str, node: str) -> bool:
-    """Close one. Returns whether it was there."""
-    of = and_(_C.carrier == carrier, _C.node == node)
-    return bool(connection.execute(delete(t.circuits).where(of)).rowcount)
+def of_carrier(connection: Connection, carrier: str) -> list[Circuit]:
+    """All of a carrier's circuits, closed ones included."""
+    rows = connection.execute(
+        select(*(_C[name] for name in Circuit.model_fields))
+        .where(_C.carrier == carrier)
+        .order_by(_C.node)
+    )
+    return [Circuit.model_validate(dict(row._mapping)) for row in rows]
 
 
 def listed(connection: Connection) -> Sequence[Row[Any]]:
-    """All of them, those that ran out as well."""
+    """All circuits, those that are over as well."""
     return connection.execute(select(t.circuits).order_by(_C.carrier, _C.node)).all()
+
+
+# --- what they are judged by ------------------------------------------------------------------
+
+
+def note_call(
+    connection: Connection, carrier: str, node: str, at: datetime, *, failed: bool
+) -> None:
+    """A label was bought, or the carrier failed to sell one."""
+    connection.execute(
+        insert(t.carrier_calls), {"carrier": carrier, "node": node, "at": at, "failed": failed}
+    )
+
+
+def newest_calls(connection: Connection, carrier: str, watch: Watch) -> list[Call]:
+    """Calls that a judgement looks at, the newest first; what is older is forgotten."""
+    rows = connection.execute(
+        select(_CALLS.id, _CALLS.node, _CALLS.failed)
+        .where(_CALLS.carrier == carrier)
+        .order_by(_CALLS.id.desc())
+        .limit(watch.calls * MEMORY)
+    ).all()
+    if len(rows) == watch.calls * MEMORY:
+        old = and_(_CALLS.carrier == carrier, _CALLS.id < rows[-1].id)
+        connection.execute(delete(t.carrier_calls).where(old))
+    return [Call(row.node, row.failed) for row in rows]
+
+
+def forget_calls(connection: Connection, carrier: str, node: str) -> None:
+    """A lane is judged anew from here on."""
+    of = _CALLS.carrier == carrier
+    connection.execute(
+        delete(t.carrier_calls).where(of if node == EVERYWHERE else and_(of, _CALLS.node == node))
+    )
+
+
+def scans(connection: Connection, carrier: str, now: datetime, watch: Watch) -> dict[str, Scans]:
+    """Of the parcels that left some days ago, how many no carrier has scanned; by node."""
+    s, f = t.shipments.c, t.fulfillments.c
+    limit = now - timedelta(hours=watch.unscanned_hours)
+    rows = connection.execute(
+        select(f.node, func.count(), func.sum(case((not_(_SCANNED), 1), else_=0)))
+        .join_from(t.shipments, t.fulfillments, f.id == s.fulfillment_id)
+        .where(
+            s.carrier == carrier, s.shipped_at <= limit,
+            s.shipped_at > limit - timedelta(days=SCAN_DAYS),
+        )
+        .group_by(f.node)
+    )  # fmt: skip
+    return {node: Scans(int(silent), int(left)) for node, left, silent in rows}
+
+
+def news(connection: Connection) -> dict[str, tuple[int, int]]:
+    """By carrier, what changes when there is something to judge: its newest failed call, and the
+    number of events of its stream."""
+    failed = connection.execute(
+        select(_CALLS.carrier, func.max(_CALLS.id)).where(_CALLS.failed).group_by(_CALLS.carrier)
+    )
+    told = connection.execute(
+        select(t.streams.c.stream, t.streams.c.seq).where(t.streams.c.stream.like("carrier:%"))
+    )
+    found = {carrier: (int(newest), 0) for carrier, newest in failed}
+    for stream, seq in told:
+        carrier = stream.partition(":")[2]
+        found[carrier] = (found.get(carrier, (0, 0))[0], int(seq))
+    return found

@@ -93,7 +93,8 @@ def create(
             insert_into(t.fulfillments),
             {
                 "id": fulfillment_id, "order_id": order_id, "node": part.node,
-                "connector": part.connector, "ship_day": part.ship_at.date().isoformat(),
+                "connector": part.connector, "carrier": part.carrier,
+                "ship_day": part.ship_at.date().isoformat(),
                 "status": "open", "request_status": "unsubmitted", "stage": "",
                 "external_id": "", "decision_id": decision_id, "generation": generation,
                 "plan": part.model_dump_json(), "facts": "", "short": "[]", "tracking": "",
@@ -180,6 +181,26 @@ def _one(connection: Connection, statement: Select[Any], fulfillment_id: str) ->
 def plan_of(row: Row[Any]) -> FulfillmentPlan:
     """What a fulfillment order was planned as."""
     return FulfillmentPlan.model_validate_json(row.plan)
+
+
+def change_service(
+    connection: Connection, fulfillment_id: str, other: FulfillmentPlan, at: datetime,
+    because: str,
+) -> None:  # fmt: skip
+    """Its parcels go by another service than planned; what is in them stays."""
+    row = get(connection, fulfillment_id)
+    plan = plan_of(row)
+    changed = other.model_copy(update={"lines": plan.lines, "parcels": plan.parcels})
+    connection.execute(
+        update(t.fulfillments)
+        .where(t.fulfillments.c.id == fulfillment_id)
+        .values(carrier=other.carrier, plan=changed.model_dump_json(), updated_at=at)
+    )
+    events.append(
+        connection, row.order_id, "fulfillment.service_changed", at,
+        id=fulfillment_id, service=other.service, instead_of=plan.service,
+        deliver_by=other.deliver_p90.isoformat(), because=because,
+    )  # fmt: skip
 
 
 def allocations(

@@ -91,11 +91,15 @@ class FulfillmentRow(SQLModel, table=True):
     """``plan`` is the FulfillmentPlan; ``facts`` what was observed, space-separated."""
 
     __tablename__ = "fulfillment_orders"
-    __table_args__ = (Index("ix_fulfillment_node_day", "node", "ship_day"),)
+    __table_args__ = (
+        Index("ix_fulfillment_node_day", "node", "ship_day"),
+        Index("ix_fulfillment_carrier_status", "carrier", "status"),
+    )
     id: str = Field(primary_key=True)
     order_id: str = Field(index=True, foreign_key="orders.id")
     node: str
     connector: str
+    carrier: str
     ship_day: str
     status: str
     request_status: str
@@ -130,6 +134,7 @@ class ShipmentRow(SQLModel, table=True):
     """One parcel, one label."""
 
     __tablename__ = "shipments"
+    __table_args__ = (Index("ix_shipments_left", "carrier", "shipped_at"),)
     id: str = Field(primary_key=True)
     order_id: str = Field(index=True)
     fulfillment_id: str = Field(index=True)
@@ -418,15 +423,45 @@ class ObservedRow(SQLModel, table=True):
 
 
 class CircuitRow(SQLModel, table=True):
-    """A carrier that is switched off: everywhere (``node`` is empty), or from one node."""
+    """A carrier's circuit, everywhere (``node`` is empty) or from one node (domain/circuits.py)."""
 
     __tablename__ = "circuits"
     carrier: str = Field(primary_key=True)
     node: str = Field(primary_key=True)
-    at: datetime = _time()
+    state: str
+    since: datetime = _time()
     until: datetime | None = _time(default=None)
     because: str = _text()
     user: str
+    times: int = 1
+    probe_at: datetime | None = _time(default=None)
+    passed: int = 0
+
+
+class CarrierCallRow(SQLModel, table=True):
+    """A label purchase that was answered, or was not: what a circuit is judged by."""
+
+    __tablename__ = "carrier_calls"
+    id: int | None = Field(default=None, primary_key=True)
+    carrier: str = Field(index=True)
+    node: str
+    at: datetime = _time()
+    failed: bool
+
+
+class CarrierMoveRow(SQLModel, table=True):
+    """What becomes of a fulfillment order whose carrier is out. ``body`` is a CarrierMove.
+
+    ``state``: told, asked (somebody has to agree first), waits (nobody did), over.
+    """
+
+    __tablename__ = "carrier_moves"
+    opening: str = Field(primary_key=True)
+    fulfillment_id: str = Field(primary_key=True)
+    carrier: str = Field(index=True)
+    state: str
+    body: str = _text()
+    at: datetime = _time()
 
 
 class TransitRow(SQLModel, table=True):
@@ -490,5 +525,7 @@ observed = table(ObservedRow)
 bids = table(BidRow)
 transits = table(TransitRow)
 circuits = table(CircuitRow)
+carrier_calls = table(CarrierCallRow)
+carrier_moves = table(CarrierMoveRow)
 settings = table(SettingRow)
 metadata = SQLModel.metadata

@@ -69,6 +69,7 @@ class Fulfillment:
         self.short: dict[str, Quantity] = {}
         self.tracking: Tracking | None = None
         self.stop = ""
+        self.move: m.CarrierMove | None = None  # its carrier is out: what was decided for it
         self.shipped = False
         self.done = False
         self._short_recorded: set[str] = set()
@@ -97,6 +98,11 @@ class Fulfillment:
         self.stop = self.stop or why
         return True
 
+    @property
+    def gone(self) -> bool:
+        """Whether the parcels have left, as far as is known."""
+        return bool(self.facts & GONE)
+
     # --- the way ----------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -111,11 +117,14 @@ class Fulfillment:
     async def _go_on(self) -> None:
         await self._release()
         await self._picked_and_packed()
-        if self.ref.own:
-            await self.labels.buy_all()
-            self._on_labelled(self)
+        await self._labelled()
         await self._handed_over()
         await self.delivery.follow()
+
+    async def _labelled(self) -> None:
+        if self.ref.own and not self.labels.complete:
+            await self.labels.buy_all()
+            self._on_labelled(self)
 
     async def _release(self) -> None:
         """Step 6: send it to its node."""
@@ -200,11 +209,13 @@ class Fulfillment:
         return late, self.desk.now() + late.window * (asked + 1), asked + 1
 
     async def react(self) -> None:
-        """Deal with a stop, a rejection or a short pick, before the parcels have left."""
+        """Deal with a stop, a rejection, a short pick, a carrier that is out, before the parcels
+        have left."""
         self.turn_back_if_stopped()
         if self.facts & REFUSED and not self.facts & GONE:
             await self._rejected()
         await self.record_short()
+        await self.follow_move()
 
     async def _rejected(self) -> None:
         # A label that cannot be voided has been scanned, and a 3PL keeps an order that it
@@ -238,6 +249,17 @@ class Fulfillment:
             self.stop = self.stop or "nothing left"
             raise Stop
 
+    async def follow_move(self) -> None:
+        """Its carrier is out: do what was decided; what has left or goes by another one stays."""
+        move, self.move = self.move, None
+        if move is None or move.avoid != self.ref.carrier_name or self.gone:
+            return
+        self.desk.last_decision = f"{move.avoid} is out: {move.action}, {move.because}"
+        if move.action == "replan":
+            self.stop = "replan"
+            self.turn_back_if_stopped()
+        await self.labels.follow(move)
+
     async def _record_short_line(self, short: Quantity) -> m.Remaining:
         return await self.desk.store(
             Activity.RECORD_SHORT,
@@ -260,6 +282,7 @@ class Fulfillment:
                 partial(self._woken, late), due, what, "fulfillment_ops"
             )
             await self.react()
+            await self._labelled()  # anew, where another carrier takes it
             if on_time and late is not None and late.resolution is not None:
                 action, late.resolution = late.resolution.action, None
                 if action in (CaseAction.REROUTE, CaseAction.CANCEL):
@@ -395,6 +418,7 @@ class Fulfillment:
             self.facts & (GONE | REFUSED)
             or (Fact.PACKED in self.facts and not self._packed_seen)
             or (self.stop and not self._unstoppable)
+            or self.move is not None
             or self.new_short()
         )
 

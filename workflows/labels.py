@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from workflows.fulfillment import Fulfillment
 
 MAX_QUOTE_PERCENT = 125  # of the planned parcel price; above it the reroute policy is asked
+# Wall time. While a carrier is out, whoever needs an approval is asked once for all orders; so
+# long one waits to be among them.
+TOGETHER = timedelta(seconds=90)
 _TRIGGER_OF: dict[str, RerouteTrigger] = {
     ErrorType.REFUSED: "label_refused",
     ErrorType.CARRIER_DOWN: "carrier_outage",
@@ -31,45 +35,64 @@ class Labels:
 
     def __init__(self, owner: Fulfillment) -> None:
         self._f = owner
-        self._service = owner.ref.service
-        self._carrier = owner.ref.carrier
-        self._planned_minor = owner.ref.cost_minor
-        self._ceiling: int | None = None
+        self._ceiling: int | None = self._allowed()
         self._refused: list[str] = []
-        self._attempted: list[str] = []
+        self._attempted: dict[str, m.Endpoint] = {}
         self._bought: set[int] = set()
+        self._generation: dict[int, int] = {}  # a parcel's next label is its first, second, …
+        self._waits = False  # nobody agreed to another carrier: until this one is back
+
+    @property
+    def complete(self) -> bool:
+        """Whether every parcel has its label."""
+        return len(self._bought) == self._f.ref.parcels
+
+    def _allowed(self) -> int:
+        """The most that a label may cost unasked."""
+        ref = self._f.ref
+        return ref.cost_minor * MAX_QUOTE_PERCENT // 100 // ref.parcels
 
     async def buy_all(self) -> None:
         """One label for each parcel, in order."""
-        if not self._bought:
-            self._ceiling = self._planned_minor * MAX_QUOTE_PERCENT // 100 // self._f.ref.parcels
         self._f.saga.add("void labels", self._void)
-        for parcel in range(1, self._f.ref.parcels + 1):
-            if parcel not in self._bought:
-                await self._f.react()
-                await self._buy(parcel)
-                self._bought.add(parcel)
+        while not self.complete:
+            await self._f.react()
+            parcels = range(1, self._f.ref.parcels + 1)
+            parcel = next(p for p in parcels if p not in self._bought)
+            await self._buy(parcel)
+            self._bought.add(parcel)
 
     async def _buy(self, parcel: int) -> None:
         attempts = 0
-        generation = 1
         while True:
+            await self._carrier_is_back()
+            generation = self._generation.setdefault(parcel, 1)
             shipment_id = f"{self._f.ref.id}/p{parcel}" + (f"-{generation}" * (generation > 1))
-            if shipment_id not in self._attempted:
-                self._attempted.append(shipment_id)
+            carrier = self._f.ref.carrier
+            assert carrier is not None  # own nodes always have one (planning.py)
+            self._attempted.setdefault(shipment_id, carrier)
             try:
                 await self._f.insist(partial(self._call, shipment_id, parcel), "label")
                 return
             except LabelRefused as refused:
                 attempts += 1
                 if refused.trigger != "quote_deviation":
-                    self._refused.append(self._service)
-                    generation += 1
+                    self._refused.append(self._f.ref.service)
+                    self._generation[parcel] += 1
                 await self._reroute(refused, attempts)
 
+    async def _carrier_is_back(self) -> None:
+        """Where nobody agreed to another one, wait for it, or for what is decided anew."""
+        f = self._f
+        while self._waits:
+            what = f"{f.ref.carrier_name} is out, and nobody agreed to another carrier"
+            await f.desk.until(
+                lambda: f.move is not None or bool(f.stop), None, what, "fulfillment_ops"
+            )
+            await f.react()
+
     async def _call(self, shipment_id: str, parcel: int) -> m.LabelBought:
-        carrier = self._carrier
-        assert carrier is not None  # own nodes always have one (planning.py)
+        carrier = self._attempted[shipment_id]
         request = m.LabelRequest(
             order_id=self._f.desk.order_id,
             key=f"{shipment_id}/buy",
@@ -77,14 +100,14 @@ class Labels:
             connector=carrier.connector,
             fulfillment_id=self._f.ref.id,
             shipment_id=shipment_id,
-            service=self._service,
+            service=self._f.ref.service,
             parcel=parcel,
             max_minor=self._ceiling,
         )
         try:
             return await self._f.desk.vendor(
                 Activity.BUY_LABEL, request, m.LabelBought, carrier.queue,
-                f"label by {self._service}",
+                f"label by {self._f.ref.service}",
             )  # fmt: skip
         except VendorFailed as failure:
             trigger = _TRIGGER_OF.get(failure.kind)
@@ -94,6 +117,46 @@ class Labels:
             raise LabelRefused(
                 trigger, str(failure), quote if isinstance(quote, int) else 0
             ) from failure
+
+    # --- another way ------------------------------------------------------------------------
+
+    async def follow(self, move: m.CarrierMove) -> None:
+        """What was decided for all parcels that the carrier does not take."""
+        self._waits = move.action == "wait" and not self.complete
+        if move.action == "keep":
+            self._refused.clear()
+        elif move.action == "ask":
+            await self._ask(LabelRefused("carrier_outage", f"{move.avoid} is out", 0), move.because)
+        elif move.action == "next_service":
+            if await self.void_all():
+                return  # it has been scanned: the carrier has it after all
+            await self._change(move)
+
+    async def _change(self, to: m.CarrierMove | m.Rerouted) -> None:
+        """Another service, in the store and here."""
+        f = self._f
+        if to.decision_id:
+            await f.desk.store(
+                Activity.CHANGE_SERVICE,
+                m.ChangeService(
+                    **f.desk.fresh(Activity.CHANGE_SERVICE, f.ref.id, to.service),
+                    fulfillment_id=f.ref.id,
+                    decision_id=to.decision_id,
+                    reason=to.because,
+                ),
+                m.Audited,
+                f"by {to.service} instead of {f.ref.service}",
+            )
+        f.ref = f.ref.model_copy(
+            update={
+                "service": to.service,
+                "carrier_name": to.carrier_name,
+                "carrier": to.carrier,
+                "cost_minor": to.cost_minor,
+                "deliver_by": to.deliver_by or f.ref.deliver_by,
+            }
+        )
+        self._ceiling = None
 
     async def _reroute(self, refused: LabelRefused, attempts: int) -> None:
         """The reroute policy names the next step: keep, another service, plan again, ask."""
@@ -118,14 +181,29 @@ class Labels:
         if answer.action == "replan":
             f.stop = "replan"
             f.turn_back_if_stopped()
-        if answer.action == "next_service" and await self._agreed(answer):
-            self._service, self._carrier = answer.service, answer.carrier
-            self._ceiling = None
-            return
+        if answer.action == "next_service":
+            together = refused.trigger == "carrier_outage" and answer.approver is not None
+            if together and await self._moved_together():
+                return
+            if await self._agreed(answer):
+                await self._change(answer)
+                return
         if refused.trigger == "quote_deviation":
             await self._ask_for_the_quote(refused, answer)
             return
-        await self._ask(refused, answer)
+        await self._ask(refused, answer.because)
+
+    async def _moved_together(self) -> bool:
+        """Wait to be moved with all others that need an approval; False where nobody came."""
+        f = self._f
+        later = f.desk.start.clock.at(workflow.now() + TOGETHER)
+        what = f"{f.ref.carrier_name} is out: all orders that cost more are asked about together"
+        await f.desk.until(lambda: f.move is not None or bool(f.stop), later, what, "system")
+        f.turn_back_if_stopped()
+        if f.move is None:
+            return False
+        await f.follow_move()
+        return True
 
     async def _ask_for_the_quote(self, refused: LabelRefused, answer: m.Rerouted) -> None:
         """The carrier wants more than planned: somebody agrees, or it is planned again."""
@@ -139,7 +217,7 @@ class Labels:
             owner=answer.approver or "finance",
             needs_approval=True,
             shown={
-                "service": self._service,
+                "service": self._f.ref.service,
                 "quote_minor": str(refused.quote_minor),
                 "planned_minor": str(answer.planned_minor),
             },
@@ -175,13 +253,13 @@ class Labels:
         f.turn_back_if_stopped()
         return action == CaseAction.APPROVE
 
-    async def _ask(self, refused: LabelRefused, answer: m.Rerouted) -> None:
+    async def _ask(self, refused: LabelRefused, because: str) -> None:
         f = self._f
         kind = "carrier_outage" if refused.trigger == "carrier_outage" else "label_refused"
         action, entry = await f.review.ask(
             kind,
-            f"{refused}; {answer.because}"[:300],
-            or_until=lambda: bool(f.stop),
+            f"{refused}; {because}"[:300],
+            or_until=lambda: bool(f.stop) or f.move is not None or f.gone,
             fulfillment_id=f.ref.id,
             node=f.ref.node,
             carrier=f.ref.carrier_name,
@@ -195,14 +273,24 @@ class Labels:
         self._refused.clear()  # retry: every service has its chance again
         self._ceiling = None
 
+    # --- taking back ------------------------------------------------------------------------
+
     async def void_all(self) -> str:
         """Void what was bought; the reason when the carrier refuses."""
         return await self._void() if self._attempted else ""
 
     async def _void(self) -> str:
-        carrier = self._f.ref.carrier
-        if carrier is None or not self._attempted:
-            return ""
+        for carrier in dict.fromkeys(x.connector for x in self._attempted.values()):
+            mine = {k: x for k, x in self._attempted.items() if x.connector == carrier}
+            if reason := await self._void_at(next(iter(mine.values())), tuple(mine)):
+                return reason
+        for parcel in self._bought:
+            self._generation[parcel] += 1
+        self._attempted.clear()
+        self._bought.clear()
+        return ""
+
+    async def _void_at(self, carrier: m.Endpoint, references: tuple[str, ...]) -> str:
         fields = self._f.desk.fresh(Activity.VOID_LABELS, self._f.ref.id)
         try:
             answer = await self._f.insist(
@@ -212,7 +300,7 @@ class Labels:
                         **fields,
                         connector=carrier.connector,
                         fulfillment_id=self._f.ref.id,
-                        references=tuple(self._attempted),
+                        references=references,
                     ),
                     m.Undone,
                     carrier.queue,
@@ -223,11 +311,7 @@ class Labels:
             )
         except DoneByHand:
             return ""
-        if answer.status == "refused":
-            return f"label: {answer.reason}"
-        self._attempted.clear()
-        self._bought.clear()
-        return ""
+        return f"label: {answer.reason}" if answer.status == "refused" else ""
 
 
 class LabelRefused(Exception):  # noqa: N818 - a fork in the road

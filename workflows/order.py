@@ -304,6 +304,13 @@ class OrderWorkflow:
             fulfillment.learn(seen)
 
     @workflow.signal
+    async def move_carrier(self, move: m.CarrierMove) -> None:
+        """The carrier of a fulfillment order is out: how it goes on. One that left goes on."""
+        fulfillment = self._fulfillments.get(move.fulfillment_id)
+        if fulfillment is not None:
+            fulfillment.move = move
+
+    @workflow.signal
     async def stock_arrived(self) -> None:
         """Stock came in that a hold of this order waits for."""
         self._sourcing.stock_news = True

@@ -7,12 +7,19 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from workflows.carrier_health import CarrierHealthWorkflow
 from workflows.drift import PolicyDriftWorkflow
 from workflows.order import OrderWorkflow
 from workflows.rollout import PolicyRolloutWorkflow
 from workflows.upkeep import UpkeepWorkflow
 
-WORKFLOWS = [OrderWorkflow, PolicyRolloutWorkflow, PolicyDriftWorkflow, UpkeepWorkflow]
+WORKFLOWS = [
+    OrderWorkflow,
+    CarrierHealthWorkflow,
+    PolicyRolloutWorkflow,
+    PolicyDriftWorkflow,
+    UpkeepWorkflow,
+]
 # Everything that workflow code imports, except workflows/ itself: validating them inside the
 # sandbox costs up to a second each and gains nothing, they are pure.
 PASSED_THROUGH = (

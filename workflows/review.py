@@ -60,11 +60,13 @@ class Review:
 
     Args:
         opens: activity that opens a case.
+        run: stands in the IDs of cases, where several runs open some under one name.
     """
 
-    def __init__(self, desk: Desk, opens: str = Activity.OPEN_CASE) -> None:
+    def __init__(self, desk: Desk, opens: str = Activity.OPEN_CASE, run: str = "") -> None:
         self._desk = desk
         self._opens = opens
+        self._run = run
         self.cases: dict[str, OpenCase] = {}
         self.holds: dict[str, Hold] = {}
         self.waived: set[str] = set()
@@ -78,7 +80,7 @@ class Review:
     async def open(self, kind: str, because: str, **facts: Any) -> OpenCase:
         """Open a case, tell its owner, and start its clock."""
         self._opened += 1
-        case_id = f"{self._desk.order_id}/case/{self._opened}-{kind}"
+        case_id = f"{self._desk.order_id}/case/{self._run}{self._opened}-{kind}"
         opened = await self._desk.store(
             self._opens,
             m.OpenCase(

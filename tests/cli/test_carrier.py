@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from activities.settings import Settings
 from cli.app import app
+from domain.messages import CarrierMove
+from store import circuits, moves
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +47,34 @@ def test_off_listed_and_on_again() -> None:
     ]  # fmt: skip
     assert run("enable", "UPS", "--as", "frankie")[1] == "✓ UPS is on again everywhere\n"
     assert run("enable", "UPS", "--as", "frankie")[1] == "✓ UPS was not off everywhere\n"
+
+
+def test_what_it_was_judged_by_and_who_moved(tmp_path: Path) -> None:
+    assert run("disable", "UPS", "--as", "frankie", "--because", "flood")[0] == 0
+    db = Settings.load().open_database()
+    move = CarrierMove(
+        opening="o1", order_id="order:shop:1", fulfillment_id="order:shop:1/g1f1",
+        action="next_service", because="b", avoid="UPS", service="fedex_ground",
+        carrier_name="FedEx", cost_minor=1_300, planned_minor=1_100,
+        deliver_by=datetime(2026, 3, 6, tzinfo=UTC),
+    )  # fmt: skip
+    with db.write() as connection:
+        at = datetime(2026, 3, 2, tzinfo=UTC)
+        for failed in (True, True, False):
+            circuits.note_call(connection, "UPS", "dc_west", at, failed=failed)
+        moves.add(connection, move, at)
+    code, said = run("show", "UPS")
+    assert code == 0
+    text = " ".join(said.split())
+    assert "2 of the last 3 labels failed" in text
+    assert "flood" in text
+    assert "order:shop:1" in text
+    assert "+200" in text
+    found = json.loads(run("show", "UPS", "--json")[1])
+    assert [m["service"] for m in found["moves"]] == ["fedex_ground"]
+    assert [c["state"] for c in found["circuits"]] == ["open"]
+    assert len(found["calls"]) == 3
+    assert run("show", "DHL")[0] == 2
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from threading import Timer
+from typing import Any
 
 import pytest
 
 from bench.importing import Bench, measure
+from cli import session as verbs
 from cli.importing import BATCH, import_orders
 from store import database
 from store.personal import KEY_VARIABLE
@@ -27,7 +28,7 @@ def test_a_killed_import_and_a_second_run_take_every_order_exactly_once(tmp_path
 
 
 def test_a_store_that_a_worker_keeps_locked_is_asked_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = Bench(tmp_path)
     bench.prepare(orders=20)
@@ -38,12 +39,16 @@ def test_a_store_that_a_worker_keeps_locked_is_asked_again(
         sqlite3.connect(bench.database, isolation_level=None, check_same_thread=False)
     ) as worker:
         worker.execute("BEGIN IMMEDIATE")
-        release = Timer(0.5, worker.rollback)
-        release.start()
+        told: list[str] = []
+
+        def heard(*text: Any, **_: Any) -> None:
+            told.extend(map(str, text))
+            worker.rollback()  # now it lets go
+
+        monkeypatch.setattr(verbs.errors, "print", heard)
         taken = import_orders(session, bench.orders_file).taken
-        release.join()
     session.db.close()
-    assert "the store is busy" in capsys.readouterr().err
+    assert "the store is busy, trying again" in told
     assert taken == sum(1 for what, _ in bench.held() if what == "order") > 0
 
 

@@ -49,7 +49,7 @@ def test_the_backtest_bench_counts_every_process() -> None:
     assert done.returncode == 0, done.stderr[-2_000:]
     found = json.loads(done.stdout)
     assert found["decisions_per_s"] >= found["per_process"] > 0
-    assert found["bytes_per_record"] > 1_000
+    assert found["bytes_per_record"] > 300  # 24 candidates
     assert found["search_per_process"] > 0
 
 

@@ -30,7 +30,7 @@ from store import policies as catalogue
 from store import tables as t
 from tests.bed import PII_KEY, example_network
 from tests.server import dev_server
-from tests.shop import Shop
+from tests.shop import BATCH, Shop
 from workflows.plugin import meshline_plugin
 from workflows.rollout import PolicyRolloutWorkflow
 
@@ -43,6 +43,9 @@ rollout:
     - {percent: 0, orders: 200}
     - {percent: 50, orders: 60}
 """
+
+
+AHEAD = 3  # batches sold that no look has noted yet
 
 
 def desk(context: Context, user: str, at: datetime) -> Governance:
@@ -126,20 +129,24 @@ async def _through_kills(
     """Sell until the rollout is over; the worker is killed after its first looks, twice."""
     handle = client.get_workflow_handle_for(PolicyRolloutWorkflow.run, rollout_id)
     process = worker(home, address)
-    kills = noted = 0
+    kills = noted = sold = seen = 0
     try:
         for _ in range(600):
-            shop.sell()
+            # a new worker that takes long to start must not find all that is needed at once
+            if kills >= 2 or sold - seen < AHEAD * BATCH:
+                shop.sell()
+                sold += BATCH
             await asyncio.sleep(0.15)
             with shop.context.db.read() as connection:
                 live = catalogue.rollout(connection, rollout_id).live
-                seen = connection.execute(select(func.count()).select_from(t.observed)).scalar()
+                rows = connection.execute(select(func.count()).select_from(t.observed)).scalar()
+            seen = int(rows or 0)
             if not live:
                 break
-            if kills < 2 and int(seen or 0) > noted:  # it has looked: now it dies
+            if kills < 2 and seen > noted:  # it has looked: now it dies
                 process.kill()
                 process.wait()
-                kills, noted = kills + 1, int(seen or 0)
+                kills, noted = kills + 1, seen
                 process = worker(home, address)
         assert kills >= 2, "it was over before anything was killed"
         if taken_back(shop, rollout_id):

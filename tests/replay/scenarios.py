@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
+from activities.carrier_desk import CarrierDesk
 from connectors import errors as e
 from domain import messages as m
 from domain.cases import CaseAction
@@ -74,6 +75,36 @@ async def outage(bed: Bed) -> Handle:
     handle, order = await started(bed, "outage")
     await bed.ship(order)
     return handle
+
+
+async def carrier_out(bed: Bed) -> Handle:
+    """Labelled when its carrier is switched off: voided, labelled by another one, shipped."""
+    order = await _labelled_and_switched_off(bed)
+    await bed.ship(order)
+    return bed.client.get_workflow_handle(order)
+
+
+async def carrier_watch(bed: Bed) -> Handle:
+    """The watch of that carrier, until it is on again."""
+    order = await _labelled_and_switched_off(bed)
+    await bed.ship(order)
+    handle = bed.client.get_workflow_handle(f"carrier:{bed.rows(t.shipments, order)[0].carrier}")
+    await handle.terminate("it would watch for ever")
+    return handle
+
+
+async def _labelled_and_switched_off(bed: Bed) -> str:
+    bed.stock("TENT", dc_central=5)
+    _, order = await started(bed, "moved")
+    (row,) = await bed.fulfilling(order)
+    await bed.tell(row.id, Fact.PACKED)
+    (label,) = await bed.until(lambda: bed.rows(t.shipments, order))
+    c = bed.context
+    desk_of = CarrierDesk(c.db, c.audit, c.network, "frankie", bed.now())
+    desk_of.disable(label.carrier, "", None, "the hub is flooded")
+    await bed.loops.watch_carriers()
+    await bed.until(lambda: len(bed.rows(t.shipments, order)) == 2)
+    return order
 
 
 async def cancel_on_hold(bed: Bed) -> Handle:
@@ -191,8 +222,9 @@ async def rollout_back(bed: Bed) -> Handle:
 SCENARIOS: dict[str, Callable[[Bed], Awaitable[Handle]]] = {
     f.__name__: f
     for f in (
-        happy, split, review, short_pick, outage, cancel_on_hold, cancel_out_of_stock,
-        cancel_on_approval, cancel_during_submit, cancel_after_release, cancel_after_pick,
-        cancel_after_label, cancel_too_late, cancel_of_a_line, rollout_into_force, rollout_back,
+        happy, split, review, short_pick, outage, carrier_out, carrier_watch, cancel_on_hold,
+        cancel_out_of_stock, cancel_on_approval, cancel_during_submit, cancel_after_release,
+        cancel_after_pick, cancel_after_label, cancel_too_late, cancel_of_a_line,
+        rollout_into_force, rollout_back,
     )
 }  # fmt: skip

@@ -1,0 +1,219 @@
+"""Looks at a carrier: is it to be trusted on each lane, and where does it not, who goes how?
+
+Every look and every batch of moves is one transaction under a key; the workflow only waits,
+probes and tells (workflows/carrier_health.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row
+from temporalio import activity
+
+from activities.context import Context
+from activities.contracts import Activity, connector_queue, m
+from activities.planning import Planning
+from domain.carriers import CarrierLook, Due, Lane, LookAtCarrier, Moves, PlanMoves, SettleMoves
+from domain.cases import CaseAction, ExceptionCase
+from domain.circuits import EVERYWHERE, SYSTEM, Circuit, closed, failing, opened, tried
+from domain.network import Service
+from store import cases, circuits, events, fulfillments, moves
+
+APPROVAL_WINDOW = timedelta(hours=4)
+# by outcome, the state of moves and what their orders are told to do
+_AFTER = {
+    "granted": ("told", "next_service"), "refused": ("waits", "wait"), "over": ("over", "keep"),
+}  # fmt: skip
+
+
+class CarrierHealth:
+    """Activities of the workflow that watches one carrier."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+        self._planning = Planning(context)
+
+    # --- circuits ---------------------------------------------------------------------------
+
+    @activity.defn(name=Activity.LOOK_AT_CARRIER)
+    def look(self, request: LookAtCarrier) -> CarrierLook:
+        """Take in what probes found, close what ran out, open where calls fail."""
+
+        def step(connection: Connection) -> CarrierLook:
+            before = {c.node: c for c in circuits.of_carrier(connection, request.carrier)}
+            after = self._judged(connection, request, before)
+            for node, circuit in after.items():
+                if circuit != before.get(node):
+                    self._write(connection, request, before.get(node), circuit)
+            return self._seen(request, before, after)
+
+        return self._c.db.once(request.key, CarrierLook, step)
+
+    def _judged(
+        self, connection: Connection, request: LookAtCarrier, before: dict[str, Circuit]
+    ) -> dict[str, Circuit]:
+        watch, now = self._c.network.carrier_health, request.at
+        after = dict(before)
+        for probe in request.probed:
+            circuit = after.get(probe.node)
+            if circuit is not None and circuit.user == SYSTEM and circuit.state != "closed":
+                after[probe.node] = tried(watch, circuit, probe.went_well, now)
+        for node, circuit in after.items():
+            if circuit.state != "closed" and not circuit.in_force(now):
+                after[node] = closed(circuit, now)
+        calls = circuits.newest_calls(connection, request.carrier, watch)
+        seen = circuits.scans(connection, request.carrier, now, watch)
+        for node, because in failing(watch, calls, seen).items():
+            lanes = (after.get(EVERYWHERE), after.get(node))
+            if not any(lane is not None and lane.in_force(now) for lane in lanes):
+                after[node] = opened(watch, node, after.get(node), because, now)
+        return after
+
+    def _write(
+        self, connection: Connection, request: LookAtCarrier, before: Circuit | None,
+        circuit: Circuit,
+    ) -> None:  # fmt: skip
+        circuits.put(connection, request.carrier, circuit)
+        was_open = before is not None and before.state != "closed"
+        if was_open == (circuit.state != "closed"):
+            events.append(
+                connection, request.order_id, "carrier.probed", request.at,
+                node=circuit.node, state=circuit.state, passed=circuit.passed,
+                because="; ".join(p.because for p in request.probed if p.node == circuit.node),
+            )  # fmt: skip
+            return
+        circuits.forget_calls(connection, request.carrier, circuit.node)
+        name = "carrier.recovered" if was_open else "carrier.degraded"
+        told = {"node": circuit.node, "because": circuit.because, "times": circuit.times}
+        events.append(connection, request.order_id, name, request.at, user=SYSTEM, **told)
+        self._c.audit.append(connection, request.order_id, request.at, SYSTEM, name, **told)
+
+    def _seen(
+        self, request: LookAtCarrier, before: dict[str, Circuit], after: dict[str, Circuit]
+    ) -> CarrierLook:
+        carrier, now = request.carrier, request.at
+        lanes = [Lane(opening=_opening(carrier, c), circuit=c) for c in after.values()]
+        probes = [lane.circuit for lane in lanes if lane.circuit.probe_at is not None]
+        times = [c.probe_at for c in probes] + [
+            c.until for c in after.values() if c.in_force(now) and c.until is not None
+        ]
+        return CarrierLook(
+            lanes=tuple(lane for lane in lanes if lane.circuit.in_force(now)),
+            ended=tuple(lane.opening for lane in lanes if not lane.circuit.in_force(now)),
+            due=tuple(due for c in probes if (due := self._due(carrier, c)) is not None),
+            next_at=min((at for at in times if at is not None), default=None),
+        )
+
+    def _due(self, carrier: str, circuit: Circuit) -> Due | None:
+        """How a lane is tried: by the carrier's first service, from its node or the first own."""
+        network = self._c.network
+        service: Service = next(s for s in network.services if s.carrier == carrier)
+        ship_from = circuit.node or next(iter(self._own_nodes()), "")
+        if not ship_from:
+            return None
+        at = m.Endpoint(connector=service.connector, queue=connector_queue(service.connector))
+        assert circuit.probe_at is not None  # _seen asks only for those
+        return Due(
+            at=circuit.probe_at, node=circuit.node, ship_from=ship_from, service=service.id,
+            carrier=at,
+        )  # fmt: skip
+
+    def _own_nodes(self) -> list[str]:
+        return [n.id for n in self._c.network.nodes if n.kind != "third_party"]
+
+    # --- moves ------------------------------------------------------------------------------
+
+    @activity.defn(name=Activity.PLAN_MOVES)
+    def plan_moves(self, request: PlanMoves) -> Moves:
+        """Ask the reroute policy about the next ones that have not left."""
+        batch = self._c.network.carrier_health.batch
+
+        def step(connection: Connection) -> Moves:
+            rows = moves.undecided(
+                connection, request.carrier, request.node, request.opening, self._own_nodes(),
+                batch + 1,
+            )  # fmt: skip
+            decided = [self._move(connection, request, row) for row in rows[:batch]]
+            for move in decided:
+                moves.add(connection, move, request.at)
+            asked = moves.waiting(connection, request.opening, ["asked"]) if request.again else []
+            new = {move.fulfillment_id for move in decided}
+            asked = [move for move in asked if move.fulfillment_id not in new]
+            return Moves(moves=(*decided, *asked), more=len(rows) > batch)
+
+        return self._c.db.once(request.key, Moves, step)
+
+    def _move(self, connection: Connection, request: PlanMoves, row: Row[Any]) -> m.CarrierMove:
+        asked = m.RerouteRequest(
+            order_id=row.order_id, key=f"{request.opening}/{row.id}", at=request.at,
+            fulfillment_id=row.id, trigger="carrier_outage", attempts=0,
+        )  # fmt: skip
+        answer = self._planning.rerouted(asked, connection)
+        return m.CarrierMove(
+            opening=request.opening,
+            order_id=row.order_id,
+            fulfillment_id=row.id,
+            action=answer.action,
+            because=answer.approval_because or answer.because,
+            avoid=request.carrier,
+            service=answer.service,
+            carrier_name=answer.carrier_name,
+            carrier=answer.carrier,
+            decision_id=answer.decision_id,
+            cost_minor=answer.cost_minor,
+            planned_minor=answer.planned_minor,
+            planned_by=fulfillments.plan_of(row).deliver_p90,
+            deliver_by=answer.deliver_by,
+            approver=answer.approver if answer.action == "next_service" else None,
+        )
+
+    @activity.defn(name=Activity.SETTLE_MOVES)
+    def settle_moves(self, request: SettleMoves) -> Moves:
+        """What is to be told now to those that waited for an answer."""
+
+        def step(connection: Connection) -> Moves:
+            over = request.outcome == "over"
+            waiting = moves.waiting(
+                connection, request.opening, ("asked", "waits") if over else ("asked",)
+            )
+            meant = set(request.fulfillments)
+            mine = [x for x in waiting if not meant or x.fulfillment_id in meant]
+            state, action = _AFTER[request.outcome]
+            moves.settle(connection, mine, state)
+            return Moves(moves=tuple(x.model_copy(update={"action": action}) for x in mine))
+
+        return self._c.db.once(request.key, Moves, step)
+
+    @activity.defn(name=Activity.OPEN_CARRIER_CASE)
+    def open_case(self, request: m.OpenCase) -> m.OpenedCase:
+        """Ask once about all orders that cost more while a carrier is out."""
+
+        def step(connection: Connection) -> m.OpenedCase:
+            case = ExceptionCase(
+                id=request.case_id,
+                order_id=request.order_id,
+                exception_class="carrier_outage",
+                kind=request.kind,
+                owner=request.owner or "finance",
+                chain=_others(("finance", "revenue_ops"), request.owner),
+                deadline=request.at + APPROVAL_WINDOW,
+                actions=(CaseAction.APPROVE, CaseAction.REJECT, CaseAction.ACK),
+                because=request.because,
+                shown=request.shown,
+                needs_approval=request.needs_approval,
+            )
+            cases.open_case(connection, case, request.at)
+            return m.OpenedCase(case=case, window=APPROVAL_WINDOW)
+
+        return self._c.db.once(request.key, m.OpenedCase, step)
+
+
+def _others(chain: Iterable[Any], owner: str | None) -> tuple[Any, ...]:
+    return tuple(role for role in chain if role != owner)
+
+
+def _opening(carrier: str, circuit: Circuit) -> str:
+    return f"carrier:{carrier}/{circuit.node or 'all'}/{circuit.since:%Y%m%dT%H%M%S.%f}"

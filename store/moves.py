@@ -1,0 +1,74 @@
+"""Fulfillment orders that move to another carrier because theirs is out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
+from domain.circuits import EVERYWHERE
+from domain.messages import CarrierMove
+from store import tables as t
+
+NOT_LEFT = ("open", "in_progress", "incomplete")
+_M = t.carrier_moves.c
+
+
+def undecided(
+    connection: Connection, carrier: str, node: str, opening: str, nodes: Sequence[str], limit: int
+) -> Sequence[Row[Any]]:
+    """Fulfillment orders with the carrier that have not left and that the opening has not met.
+
+    Args:
+        nodes: those whose labels we buy; where a 3PL has its own, it moves its own parcels.
+    """
+    f = t.fulfillments.c
+    met = select(_M.fulfillment_id).where(_M.opening == opening)
+    lanes = nodes if node == EVERYWHERE else [n for n in nodes if n == node]
+    return connection.execute(
+        select(t.fulfillments)
+        .where(f.carrier == carrier, f.status.in_(NOT_LEFT), f.node.in_(lanes), f.id.not_in(met))
+        .order_by(f.ship_day, f.id)
+        .limit(limit)
+    ).all()
+
+
+def add(connection: Connection, move: CarrierMove, at: datetime) -> None:
+    """Record what was decided; ``asked`` where somebody has to agree first."""
+    connection.execute(
+        insert(t.carrier_moves),
+        {
+            "opening": move.opening, "fulfillment_id": move.fulfillment_id, "carrier": move.avoid,
+            "state": "asked" if move.approver else "told", "body": move.model_dump_json(),
+            "at": at,
+        },
+    )  # fmt: skip
+
+
+def waiting(connection: Connection, opening: str, states: Sequence[str]) -> list[CarrierMove]:
+    """The opening's moves in these states."""
+    rows = connection.execute(
+        select(_M.body)
+        .where(_M.opening == opening, _M.state.in_(states))
+        .order_by(_M.fulfillment_id)
+    )
+    return [CarrierMove.model_validate_json(row.body) for row in rows]
+
+
+def settle(connection: Connection, moves: Sequence[CarrierMove], state: str) -> None:
+    """They are in another state now."""
+    for move in moves:
+        of = and_(_M.opening == move.opening, _M.fulfillment_id == move.fulfillment_id)
+        connection.execute(update(t.carrier_moves).where(of).values(state=state))
+
+
+def of_carrier(connection: Connection, carrier: str, limit: int) -> Sequence[Row[Any]]:
+    """A carrier's newest moves."""
+    return connection.execute(
+        select(t.carrier_moves)
+        .where(_M.carrier == carrier)
+        .order_by(_M.at.desc(), _M.fulfillment_id)
+        .limit(limit)
+    ).all()
