@@ -29,6 +29,7 @@ from activities.contracts import MAIN_QUEUE, connector_queue
 from activities.drift import Drifts
 from activities.geography import preload
 from activities.logs import configure_logs
+from activities.moving import Hedging
 from activities.node import NodeActivities
 from activities.outward import CxActivities, OmsActivities, PaymentActivities
 from activities.planning import Planning
@@ -52,6 +53,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
     planning, progress, review = Planning(context), Progress(context), Review(context)
     rollouts, drifts, pricing = Rollouts(context), Drifts(context), StockPricing(context)
     transit, health = TransitTimes(context), CarrierHealth(context)
+    hedging = Hedging(context)
     return [
         planning.accept, planning.plan, planning.reserve, planning.make_firm,
         planning.expire_reservation, planning.reroute, planning.change_service,
@@ -63,6 +65,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         review.escalate_case, review.authorize, review.permit,
         rollouts.look, rollouts.open_case, drifts.measure, pricing.price_stock,
         transit.learn, health.look, health.plan_moves, health.settle_moves, health.open_case,
+        hedging.hedge,
     ]  # fmt: skip
 
 

@@ -10,17 +10,18 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.context import Context
 from activities.contracts import Activity, connector_queue, m
+from activities.moving import decided, own_nodes
 from activities.planning import Planning
-from domain.carriers import CarrierLook, Due, Lane, LookAtCarrier, Moves, PlanMoves, SettleMoves
+from domain.carriers import CarrierLook, Due, Lane, LookAtCarrier, PlanMoves, SettleMoves
 from domain.cases import CaseAction, ExceptionCase
 from domain.circuits import EVERYWHERE, SYSTEM, Circuit, closed, failing, opened, tried
 from domain.network import Service
-from store import cases, circuits, events, fulfillments, moves
+from store import cases, circuits, events, moves
 
 APPROVAL_WINDOW = timedelta(hours=4)
 # by outcome, the state of moves and what their orders are told to do
@@ -111,7 +112,7 @@ class CarrierHealth:
         """How a lane is tried: by the carrier's first service, from its node or the first own."""
         network = self._c.network
         service: Service = next(s for s in network.services if s.carrier == carrier)
-        ship_from = circuit.node or next(iter(self._own_nodes()), "")
+        ship_from = circuit.node or next(iter(own_nodes(network)), "")
         if not ship_from:
             return None
         at = m.Endpoint(connector=service.connector, queue=connector_queue(service.connector))
@@ -121,60 +122,39 @@ class CarrierHealth:
             carrier=at,
         )  # fmt: skip
 
-    def _own_nodes(self) -> list[str]:
-        return [n.id for n in self._c.network.nodes if n.kind != "third_party"]
-
     # --- moves ------------------------------------------------------------------------------
 
     @activity.defn(name=Activity.PLAN_MOVES)
-    def plan_moves(self, request: PlanMoves) -> Moves:
+    def plan_moves(self, request: PlanMoves) -> m.Moves:
         """Ask the reroute policy about the next ones that have not left."""
         batch = self._c.network.carrier_health.batch
 
-        def step(connection: Connection) -> Moves:
+        def step(connection: Connection) -> m.Moves:
             rows = moves.undecided(
-                connection, request.carrier, request.node, request.opening, self._own_nodes(),
-                batch + 1,
+                connection, request.carrier, request.node, request.opening,
+                own_nodes(self._c.network), batch + 1,
             )  # fmt: skip
-            decided = [self._move(connection, request, row) for row in rows[:batch]]
-            for move in decided:
-                moves.add(connection, move, request.at)
+            found = [
+                decided(
+                    self._planning, connection, row, request.opening, "carrier_outage",
+                    request.at, avoid=request.carrier,
+                )
+                for row in rows[:batch]
+            ]  # fmt: skip
+            for move in found:
+                moves.add(connection, move, "asked" if move.approver else "told", request.at)
             asked = moves.waiting(connection, request.opening, ["asked"]) if request.again else []
-            new = {move.fulfillment_id for move in decided}
+            new = {move.fulfillment_id for move in found}
             asked = [move for move in asked if move.fulfillment_id not in new]
-            return Moves(moves=(*decided, *asked), more=len(rows) > batch)
+            return m.Moves(moves=(*found, *asked), more=len(rows) > batch)
 
-        return self._c.db.once(request.key, Moves, step)
-
-    def _move(self, connection: Connection, request: PlanMoves, row: Row[Any]) -> m.CarrierMove:
-        asked = m.RerouteRequest(
-            order_id=row.order_id, key=f"{request.opening}/{row.id}", at=request.at,
-            fulfillment_id=row.id, trigger="carrier_outage", attempts=0,
-        )  # fmt: skip
-        answer = self._planning.rerouted(asked, connection)
-        return m.CarrierMove(
-            opening=request.opening,
-            order_id=row.order_id,
-            fulfillment_id=row.id,
-            action=answer.action,
-            because=answer.approval_because or answer.because,
-            avoid=request.carrier,
-            service=answer.service,
-            carrier_name=answer.carrier_name,
-            carrier=answer.carrier,
-            decision_id=answer.decision_id,
-            cost_minor=answer.cost_minor,
-            planned_minor=answer.planned_minor,
-            planned_by=fulfillments.plan_of(row).deliver_p90,
-            deliver_by=answer.deliver_by,
-            approver=answer.approver if answer.action == "next_service" else None,
-        )
+        return self._c.db.once(request.key, m.Moves, step)
 
     @activity.defn(name=Activity.SETTLE_MOVES)
-    def settle_moves(self, request: SettleMoves) -> Moves:
+    def settle_moves(self, request: SettleMoves) -> m.Moves:
         """What is to be told now to those that waited for an answer."""
 
-        def step(connection: Connection) -> Moves:
+        def step(connection: Connection) -> m.Moves:
             over = request.outcome == "over"
             waiting = moves.waiting(
                 connection, request.opening, ("asked", "waits") if over else ("asked",)
@@ -183,9 +163,10 @@ class CarrierHealth:
             mine = [x for x in waiting if not meant or x.fulfillment_id in meant]
             state, action = _AFTER[request.outcome]
             moves.settle(connection, mine, state)
-            return Moves(moves=tuple(x.model_copy(update={"action": action}) for x in mine))
+            told = {"action": action, "approver": None}  # nobody has to be asked any more
+            return m.Moves(moves=tuple(x.model_copy(update=told) for x in mine))
 
-        return self._c.db.once(request.key, Moves, step)
+        return self._c.db.once(request.key, m.Moves, step)
 
     @activity.defn(name=Activity.OPEN_CARRIER_CASE)
     def open_case(self, request: m.OpenCase) -> m.OpenedCase:

@@ -51,6 +51,7 @@ class Activity:
     PLAN_MOVES = "plan_moves"
     SETTLE_MOVES = "settle_moves"
     OPEN_CARRIER_CASE = "open_carrier_case"
+    HEDGE = "hedge"
 
     SUBMIT = "submit_fulfillment"
     CANCEL_FULFILLMENT = "cancel_fulfillment"

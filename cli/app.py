@@ -117,6 +117,12 @@ CARRIER = {
     ),
     "enable": ("cli.carrier:enable", "Switch a carrier on again."),
 }
+SCENARIO = {
+    "carrier-outage": (
+        "cli.carrier_outage:carrier_outage",
+        "A carrier goes dark while 500 orders are open: how Meshline takes it.",
+    ),
+}
 EXPORT = {
     "tracking": (
         "cli.stock:tracking",
@@ -227,6 +233,7 @@ GROUPS = {
     "catalog": (CATALOG, "The item master."),
     "inventory": (INVENTORY, "Stock per SKU and node."),
     "carrier": (CARRIER, "Carriers: look, switch off and on."),
+    "scenario": (SCENARIO, "Stories: a bad day as it was, and as Meshline takes it."),
     "export": (EXPORT, "Files for systems without a connector."),
     "network": (NETWORK, "The network file."),
     "policy": (POLICY, "Policies: publish, review, compare, roll out, take back."),

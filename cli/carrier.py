@@ -11,7 +11,7 @@ import typer
 from activities.carrier_desk import CarrierDesk, NotAllowed
 from cli.options import AsJson, User
 from cli.session import Session, bad_input, console, print_json, refuse, session, table
-from domain.messages import CarrierMove
+from domain.messages import Move
 from store import circuits, moves
 from store.audit import audit_log
 
@@ -70,7 +70,7 @@ def show_carrier(
             lanes = circuits.of_carrier(connection, carrier)
             calls = circuits.newest_calls(connection, carrier, s.network.carrier_health)
             rows = moves.of_carrier(connection, carrier, limit)
-    moved = [(row.state, CarrierMove.model_validate_json(row.body)) for row in rows]
+    moved = [(row.state, Move.model_validate_json(row.body)) for row in rows]
     if as_json:
         print_json(
             {

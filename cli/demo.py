@@ -88,7 +88,7 @@ class Demo:
 
     def __init__(self, options: Options) -> None:
         self.o = options
-        self.home = _fresh_home()
+        self.home = fresh_home()
         self.said: list[str] = []
         self.interrupted = asyncio.Event()
 
@@ -238,7 +238,7 @@ class Demo:
             console.print(f"  left for you: [bold]{command}[/]", highlight=False, soft_wrap=True)
 
 
-def _fresh_home() -> Path:
+def fresh_home() -> Path:
     """A folder for this run; those of runs that have ended are removed."""
     base = Path(os.environ.get("MESHLINE_HOME") or DEFAULT_HOME).absolute()
     base.mkdir(parents=True, exist_ok=True)

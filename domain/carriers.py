@@ -8,7 +8,7 @@ from typing import Literal
 from domain.base import Frozen
 from domain.circuits import Circuit
 from domain.clock import BusinessClock
-from domain.messages import CarrierMove, Endpoint, Keyed
+from domain.messages import Endpoint, Keyed
 
 
 class CarrierStart(Frozen):
@@ -87,13 +87,6 @@ class PlanMoves(Keyed):
     node: str
     opening: str
     again: bool = False
-
-
-class Moves(Frozen):
-    """Decided moves; ``more``: others are left."""
-
-    moves: tuple[CarrierMove, ...] = ()
-    more: bool = False
 
 
 class SettleMoves(Keyed):

@@ -51,7 +51,7 @@ class Watch(Frozen):
     least_unscanned: int = Field(default=10, ge=1, le=10_000)
     unscanned_percent: int = Field(default=60, ge=1, le=100)
     pause_minutes: int = Field(default=30, ge=1, le=1_440)
-    most_pause_minutes: int = Field(default=480, ge=1, le=10_080)
+    most_pause_minutes: int = Field(default=120, ge=1, le=10_080)
     probes: int = Field(default=3, ge=1, le=20)
     calm_hours: int = Field(default=24, ge=0, le=720)
     batch: int = Field(default=25, ge=1, le=200)

@@ -102,15 +102,18 @@ class Reply(Frozen):
 MoveAction = Literal["next_service", "replan", "ask", "keep", "wait"]
 
 
-class CarrierMove(Frozen):
-    """What becomes of a fulfillment order whose carrier is out.
+class Move(Frozen):
+    """How a fulfillment order goes on whose carrier is out, or that will miss its promise.
 
     Attributes:
-        opening: of the circuit; with the fulfillment order it names the move.
+        opening: of the circuit, or which sweep found it; with the fulfillment order it names
+            the move.
         action: ``next_service`` takes the service named here, ``replan`` looks for another node,
             ``ask`` asks a person, ``wait`` waits until the carrier is back, ``keep`` goes on
             with it.
-        avoid: the carrier that is out: a parcel that goes by another one stays as it is.
+        avoid: the carrier that is out; parcels that go by another one by now stay.
+        instead_of: the service that was planned. Where no carrier is out, parcels that go by
+            another one by now stay.
         decision_id: the recorded route decision that has the service's price and dates.
         planned_minor, planned_by: what the parcels cost and when they arrive as planned now.
         approver: who has to agree first, if anybody.
@@ -121,7 +124,8 @@ class CarrierMove(Frozen):
     fulfillment_id: str
     action: MoveAction
     because: str
-    avoid: str
+    avoid: str = ""
+    instead_of: str = ""
     service: str = ""
     carrier_name: str = ""
     carrier: Endpoint | None = None
@@ -131,6 +135,13 @@ class CarrierMove(Frozen):
     planned_by: datetime | None = None
     deliver_by: datetime | None = None
     approver: Role | None = None
+
+
+class Moves(Frozen):
+    """Decided moves; ``more``: others are left."""
+
+    moves: tuple[Move, ...] = ()
+    more: bool = False
 
 
 # --- store activities ---------------------------------------------------------------------

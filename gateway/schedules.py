@@ -22,14 +22,17 @@ from domain.network import Bidding
 from domain.rollouts import DriftStart
 from domain.upkeep import UpkeepStart
 from workflows.drift import PolicyDriftWorkflow
+from workflows.moving import SweepWorkflow
 from workflows.upkeep import UpkeepWorkflow
 
 DRIFT = "policy-drift"
 BIDS = "bid-prices"
 TRANSIT = "transit-times"
+HEDGING = "sla-hedging"
 # A compressed clock would look every few seconds at what can hardly have changed.
 LEAST_PAUSE = timedelta(minutes=10)
 LEAST_BIDDING = timedelta(minutes=1)  # a solve takes a core for some seconds
+LEAST_HEDGING = timedelta(seconds=20)
 
 
 async def ensure_schedules(
@@ -51,17 +54,21 @@ async def ensure_schedules(
     daily = max(clock.wall(timedelta(days=1)), LEAST_PAUSE)
     what = "how long do parcels take?"
     await _upkeep(client, TRANSIT, Activity.LEARN_TRANSIT, clock, daily, what)
+    hourly = max(clock.wall(timedelta(hours=1)), LEAST_HEDGING)
+    what = "what will miss its promise?"
+    await _upkeep(client, HEDGING, Activity.HEDGE, clock, hourly, what, SweepWorkflow)
 
 
 async def _upkeep(
-    client: Client, name: str, activity: str, clock: BusinessClock, every: timedelta, summary: str
-) -> None:
+    client: Client, name: str, activity: str, clock: BusinessClock, every: timedelta,
+    summary: str, kind: type[UpkeepWorkflow] | type[SweepWorkflow] = UpkeepWorkflow,
+) -> None:  # fmt: skip
     """A look at one thing, whose result holds for two of them."""
     start = UpkeepStart(
         activity=activity, clock=clock, hours=2 * clock.rate * (every / timedelta(hours=1))
     )
     action = ScheduleActionStartWorkflow(
-        UpkeepWorkflow.run, start, id=name, task_queue=MAIN_QUEUE, static_summary=summary
+        kind.run, start, id=name, task_queue=MAIN_QUEUE, static_summary=summary
     )
     await _ensure(client, name, action, every)
 

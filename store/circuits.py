@@ -110,14 +110,17 @@ def forget_calls(connection: Connection, carrier: str, node: str) -> None:
 
 
 def scans(connection: Connection, carrier: str, now: datetime, watch: Watch) -> dict[str, Scans]:
-    """Of the parcels that left some days ago, how many no carrier has scanned; by node."""
+    """Of the parcels that left some days ago, how many no carrier has scanned; by node.
+
+    Those with a tracker of ours: a 3PL tells what it likes.
+    """
     s, f = t.shipments.c, t.fulfillments.c
     limit = now - timedelta(hours=watch.unscanned_hours)
     rows = connection.execute(
         select(f.node, func.count(), func.sum(case((not_(_SCANNED), 1), else_=0)))
         .join_from(t.shipments, t.fulfillments, f.id == s.fulfillment_id)
         .where(
-            s.carrier == carrier, s.shipped_at <= limit,
+            s.carrier == carrier, s.tracker_id != "", s.shipped_at <= limit,
             s.shipped_at > limit - timedelta(days=SCAN_DAYS),
         )
         .group_by(f.node)

@@ -1,4 +1,4 @@
-"""Fulfillment orders that move to another carrier because theirs is out."""
+"""Fulfillment orders that take another way because their carrier is out, or they are late."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from domain.circuits import EVERYWHERE
-from domain.messages import CarrierMove
+from domain.messages import Move
 from store import tables as t
 
 NOT_LEFT = ("open", "in_progress", "incomplete")
-_M = t.carrier_moves.c
+_M = t.moves.c
 
 
 def undecided(
@@ -35,40 +35,62 @@ def undecided(
     ).all()
 
 
-def add(connection: Connection, move: CarrierMove, at: datetime) -> None:
-    """Record what was decided; ``asked`` where somebody has to agree first."""
+def add(connection: Connection, move: Move, state: str, at: datetime) -> None:
+    """Record what was decided."""
     connection.execute(
-        insert(t.carrier_moves),
+        insert(t.moves),
         {
             "opening": move.opening, "fulfillment_id": move.fulfillment_id, "carrier": move.avoid,
-            "state": "asked" if move.approver else "told", "body": move.model_dump_json(),
-            "at": at,
+            "state": state, "body": move.model_dump_json(), "at": at,
         },
     )  # fmt: skip
 
 
-def waiting(connection: Connection, opening: str, states: Sequence[str]) -> list[CarrierMove]:
+def waiting(connection: Connection, opening: str, states: Sequence[str]) -> list[Move]:
     """The opening's moves in these states."""
     rows = connection.execute(
         select(_M.body)
         .where(_M.opening == opening, _M.state.in_(states))
         .order_by(_M.fulfillment_id)
     )
-    return [CarrierMove.model_validate_json(row.body) for row in rows]
+    return [Move.model_validate_json(row.body) for row in rows]
 
 
-def settle(connection: Connection, moves: Sequence[CarrierMove], state: str) -> None:
+def settle(connection: Connection, moves: Sequence[Move], state: str) -> None:
     """They are in another state now."""
     for move in moves:
         of = and_(_M.opening == move.opening, _M.fulfillment_id == move.fulfillment_id)
-        connection.execute(update(t.carrier_moves).where(of).values(state=state))
+        connection.execute(update(t.moves).where(of).values(state=state))
 
 
 def of_carrier(connection: Connection, carrier: str, limit: int) -> Sequence[Row[Any]]:
     """A carrier's newest moves."""
     return connection.execute(
-        select(t.carrier_moves)
+        select(t.moves)
         .where(_M.carrier == carrier)
         .order_by(_M.at.desc(), _M.fulfillment_id)
         .limit(limit)
     ).all()
+
+
+def promised(connection: Connection, nodes: Sequence[str]) -> Sequence[Row[Any]]:
+    """Fulfillment orders that have not left and have a promise, with it (``promise_by``).
+
+    Args:
+        nodes: those whose labels we buy.
+    """
+    f, promise_by = t.fulfillments.c, t.orders.c.promise_by
+    return connection.execute(
+        select(t.fulfillments, promise_by)
+        .join_from(t.fulfillments, t.orders, t.orders.c.id == f.order_id)
+        .where(f.status.in_(NOT_LEFT), f.node.in_(nodes), promise_by.is_not(None))
+        .order_by(promise_by, f.id)
+    ).all()
+
+
+def of_fulfillment(connection: Connection, fulfillment_id: str) -> dict[str, str]:
+    """What was decided for it before: by opening, the move's state."""
+    rows = connection.execute(
+        select(_M.opening, _M.state).where(_M.fulfillment_id == fulfillment_id)
+    )
+    return {row.opening: row.state for row in rows}

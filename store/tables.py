@@ -449,13 +449,13 @@ class CarrierCallRow(SQLModel, table=True):
     failed: bool
 
 
-class CarrierMoveRow(SQLModel, table=True):
-    """What becomes of a fulfillment order whose carrier is out. ``body`` is a CarrierMove.
+class MoveRow(SQLModel, table=True):
+    """How a fulfillment order goes on whose carrier is out, or that is late. ``body``: a Move.
 
-    ``state``: told, asked (somebody has to agree first), waits (nobody did), over.
+    ``state``: told, asked (somebody has to agree first), waits (nobody did), over, kept.
     """
 
-    __tablename__ = "carrier_moves"
+    __tablename__ = "moves"
     opening: str = Field(primary_key=True)
     fulfillment_id: str = Field(primary_key=True)
     carrier: str = Field(index=True)
@@ -526,6 +526,6 @@ bids = table(BidRow)
 transits = table(TransitRow)
 circuits = table(CircuitRow)
 carrier_calls = table(CarrierCallRow)
-carrier_moves = table(CarrierMoveRow)
+moves = table(MoveRow)
 settings = table(SettingRow)
 metadata = SQLModel.metadata

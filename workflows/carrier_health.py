@@ -7,7 +7,6 @@ looks now and then for parcels that nobody scans, and never ends.
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,7 +14,6 @@ from typing import Any, Literal
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import Activity, m
@@ -25,7 +23,6 @@ with workflow.unsafe.imports_passed_through():
         Due,
         Lane,
         LookAtCarrier,
-        Moves,
         PlanMoves,
         Probe,
         Probed,
@@ -35,13 +32,13 @@ with workflow.unsafe.imports_passed_through():
     from domain.order import Role
 
 from workflows.desk import Desk, VendorFailed
+from workflows.moving import BETWEEN_BATCHES, tell
 from workflows.review import Review
 
 LOOK_EVERY = timedelta(hours=1)  # business time, for parcels that nobody scans
 # Wall time, however fast the business clock runs:
 IDLE = timedelta(minutes=1)  # between two looks while nothing is known to come
 BREATH = timedelta(seconds=2)  # between two probes
-BETWEEN_BATCHES = timedelta(seconds=1)
 _RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=10)
 )
@@ -73,7 +70,7 @@ class CarrierHealthWorkflow:
         self._open: set[str] = set()  # openings that are not over
         self._met: set[str] = set()  # those whose orders this run has looked for
         self._told_over: set[str] = set()
-        self._to_agree: dict[tuple[str, Role], list[m.CarrierMove]] = defaultdict(list)
+        self._to_agree: dict[tuple[str, Role], list[m.Move]] = defaultdict(list)
         self._asking: set[tuple[str, Role]] = set()
 
     @workflow.run
@@ -154,7 +151,7 @@ class CarrierHealthWorkflow:
         """Tell every order on the lane how it goes on, in batches; ask once for what costs more."""
         more = True
         while more:
-            found: Moves = await workflow.execute_activity(
+            found: m.Moves = await workflow.execute_activity(
                 Activity.PLAN_MOVES,
                 PlanMoves(
                     **self._fresh(Activity.PLAN_MOVES),
@@ -163,7 +160,7 @@ class CarrierHealthWorkflow:
                     opening=lane.opening,
                     again=lane.opening not in self._met,
                 ),
-                result_type=Moves,
+                result_type=m.Moves,
                 start_to_close_timeout=timedelta(seconds=60),
                 retry_policy=_RETRY,
                 summary="who goes how?",
@@ -213,7 +210,7 @@ class CarrierHealthWorkflow:
     async def _settle(
         self, opening: str, outcome: Outcome, fulfillments: tuple[str, ...] = ()
     ) -> None:
-        found: Moves = await workflow.execute_activity(
+        found: m.Moves = await workflow.execute_activity(
             Activity.SETTLE_MOVES,
             SettleMoves(
                 **self._fresh(Activity.SETTLE_MOVES),
@@ -221,29 +218,21 @@ class CarrierHealthWorkflow:
                 outcome=outcome,
                 fulfillments=fulfillments,
             ),
-            result_type=Moves,
+            result_type=m.Moves,
             start_to_close_timeout=timedelta(seconds=30),
             retry_policy=_RETRY,
             summary=outcome,
         )
         await self._tell(found.moves)
 
-    async def _tell(self, moves: Sequence[m.CarrierMove]) -> None:
-        """Signal the orders; those that have ended need no move any more."""
-        await asyncio.gather(*(self._signal(move) for move in moves))
+    async def _tell(self, moves: Sequence[m.Move]) -> None:
+        """Signal the orders, and tell customer care the dates that changed."""
+        await tell(moves)
         later = [x for x in moves if x.action == "next_service" and x.deliver_by != x.planned_by]
         if later and self._desk.start.cx is not None:
             self._desk.errand(self._tell_care(later, self._desk.start.cx))
 
-    @staticmethod
-    async def _signal(move: m.CarrierMove) -> None:
-        order = workflow.get_external_workflow_handle(move.order_id)
-        try:
-            await order.signal("move_carrier", move)
-        except FailureError as gone:
-            workflow.logger.info("order has ended", extra={"reason": str(gone)[:200]})
-
-    async def _tell_care(self, moved: Sequence[m.CarrierMove], cx: m.Endpoint) -> None:
+    async def _tell_care(self, moved: Sequence[m.Move], cx: m.Endpoint) -> None:
         """One ticket a batch with the new dates."""
         rows = [
             f"{x.order_id}: {x.deliver_by:%a %d %b} instead of {x.planned_by:%a %d %b}"

@@ -69,7 +69,7 @@ class Fulfillment:
         self.short: dict[str, Quantity] = {}
         self.tracking: Tracking | None = None
         self.stop = ""
-        self.move: m.CarrierMove | None = None  # its carrier is out: what was decided for it
+        self.move: m.Move | None = None  # its carrier is out: what was decided for it
         self.shipped = False
         self.done = False
         self._short_recorded: set[str] = set()
@@ -102,6 +102,11 @@ class Fulfillment:
     def gone(self) -> bool:
         """Whether the parcels have left, as far as is known."""
         return bool(self.facts & GONE)
+
+    @property
+    def packed(self) -> bool:
+        """Whether the parcels wait for their labels or their carrier."""
+        return Fact.PACKED in self.facts
 
     # --- the way ----------------------------------------------------------------------------
 
@@ -250,11 +255,17 @@ class Fulfillment:
             raise Stop
 
     async def follow_move(self) -> None:
-        """Its carrier is out: do what was decided; what has left or goes by another one stays."""
+        """Do what was decided where its carrier is out, or its promise at risk; what has left,
+        or goes by another one by now, stays."""
         move, self.move = self.move, None
-        if move is None or move.avoid != self.ref.carrier_name or self.gone:
+        if move is None or self.gone:
             return
-        self.desk.last_decision = f"{move.avoid} is out: {move.action}, {move.because}"
+        if move.avoid not in ("", self.ref.carrier_name):
+            return
+        if not move.avoid and move.instead_of != self.ref.service:
+            return
+        what = f"{move.avoid} is out" if move.avoid else "late"
+        self.desk.last_decision = f"{what}: {move.action}, {move.because}"
         if move.action == "replan":
             self.stop = "replan"
             self.turn_back_if_stopped()

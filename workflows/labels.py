@@ -30,6 +30,9 @@ _TRIGGER_OF: dict[str, RerouteTrigger] = {
 }
 
 
+_KIND_OF = {"carrier_outage": "carrier_outage", "hedge": "delivery_delayed"}
+
+
 class Labels:
     """Buys the labels of a fulfillment order's parcels, service by service if need be."""
 
@@ -120,19 +123,32 @@ class Labels:
 
     # --- another way ------------------------------------------------------------------------
 
-    async def follow(self, move: m.CarrierMove) -> None:
-        """What was decided for all parcels that the carrier does not take."""
-        self._waits = move.action == "wait" and not self.complete
+    async def follow(self, move: m.Move) -> None:
+        """What was decided for parcels that the carrier does not take, or that will be late."""
+        out = bool(move.avoid)
+        if out:
+            self._waits = move.action == "wait" and not self.complete
         if move.action == "keep":
             self._refused.clear()
         elif move.action == "ask":
-            await self._ask(LabelRefused("carrier_outage", f"{move.avoid} is out", 0), move.because)
+            what = f"{move.avoid} is out" if out else "it will miss its promise"
+            trigger: RerouteTrigger = "carrier_outage" if out else "hedge"
+            await self._ask(LabelRefused(trigger, what, 0), move.because)
         elif move.action == "next_service":
-            if await self.void_all():
-                return  # it has been scanned: the carrier has it after all
+            if move.approver is not None and not await self._agreed(move, move.because, out):
+                return
+            if self._f.gone or await self.void_all():
+                return  # the carrier has it after all
             await self._change(move)
 
-    async def _change(self, to: m.CarrierMove | m.Rerouted) -> None:
+    def _moot(self, needed: bool) -> bool:
+        """Whether nobody has to answer any more: it turned back, it left, or, where it could go
+        as it is, it is ready to."""
+        f = self._f
+        ready = not needed and f.packed and not self.complete
+        return bool(f.stop) or f.gone or ready
+
+    async def _change(self, to: m.Move | m.Rerouted) -> None:
         """Another service, in the store and here."""
         f = self._f
         if to.decision_id:
@@ -185,7 +201,7 @@ class Labels:
             together = refused.trigger == "carrier_outage" and answer.approver is not None
             if together and await self._moved_together():
                 return
-            if await self._agreed(answer):
+            if await self._agreed(answer, answer.approval_because or answer.because, True):
                 await self._change(answer)
                 return
         if refused.trigger == "quote_deviation":
@@ -229,15 +245,19 @@ class Labels:
             f.stop = f.stop or "replan"
         f.turn_back_if_stopped()
 
-    async def _agreed(self, answer: m.Rerouted) -> bool:
-        """Whether nobody has to approve the dearer service, or somebody did."""
+    async def _agreed(self, answer: m.Rerouted | m.Move, because: str, needed: bool) -> bool:
+        """Whether nobody has to approve the dearer service, or somebody did.
+
+        Args:
+            needed: without it there is no label.
+        """
         if answer.approver is None:
             return True
         f = self._f
         action, entry = await f.review.ask(
             "cost_approval",
-            answer.approval_because or answer.because,
-            or_until=lambda: bool(f.stop),
+            because,
+            or_until=lambda: self._moot(needed),
             fulfillment_id=f.ref.id,
             node=f.ref.node,
             owner=answer.approver,
@@ -255,11 +275,11 @@ class Labels:
 
     async def _ask(self, refused: LabelRefused, because: str) -> None:
         f = self._f
-        kind = "carrier_outage" if refused.trigger == "carrier_outage" else "label_refused"
+        kind = _KIND_OF.get(refused.trigger, "label_refused")
         action, entry = await f.review.ask(
             kind,
             f"{refused}; {because}"[:300],
-            or_until=lambda: bool(f.stop) or f.move is not None or f.gone,
+            or_until=lambda: f.move is not None or self._moot(refused.trigger != "hedge"),
             fulfillment_id=f.ref.id,
             node=f.ref.node,
             carrier=f.ref.carrier_name,

@@ -304,7 +304,7 @@ class OrderWorkflow:
             fulfillment.learn(seen)
 
     @workflow.signal
-    async def move_carrier(self, move: m.CarrierMove) -> None:
+    async def move_carrier(self, move: m.Move) -> None:
         """The carrier of a fulfillment order is out: how it goes on. One that left goes on."""
         fulfillment = self._fulfillments.get(move.fulfillment_id)
         if fulfillment is not None:

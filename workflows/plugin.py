@@ -9,6 +9,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from workflows.carrier_health import CarrierHealthWorkflow
 from workflows.drift import PolicyDriftWorkflow
+from workflows.moving import SweepWorkflow
 from workflows.order import OrderWorkflow
 from workflows.rollout import PolicyRolloutWorkflow
 from workflows.upkeep import UpkeepWorkflow
@@ -18,6 +19,7 @@ WORKFLOWS = [
     CarrierHealthWorkflow,
     PolicyRolloutWorkflow,
     PolicyDriftWorkflow,
+    SweepWorkflow,
     UpkeepWorkflow,
 ]
 # Everything that workflow code imports, except workflows/ itself: validating them inside the

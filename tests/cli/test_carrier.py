@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from activities.settings import Settings
 from cli.app import app
-from domain.messages import CarrierMove
+from domain.messages import Move
 from store import circuits, moves
 
 
@@ -52,9 +52,10 @@ def test_off_listed_and_on_again() -> None:
 def test_what_it_was_judged_by_and_who_moved(tmp_path: Path) -> None:
     assert run("disable", "UPS", "--as", "frankie", "--because", "flood")[0] == 0
     db = Settings.load().open_database()
-    move = CarrierMove(
+    move = Move(
         opening="o1", order_id="order:shop:1", fulfillment_id="order:shop:1/g1f1",
-        action="next_service", because="b", avoid="UPS", service="fedex_ground",
+        action="next_service", because="b", avoid="UPS", instead_of="ups_ground",
+        service="fedex_ground",
         carrier_name="FedEx", cost_minor=1_300, planned_minor=1_100,
         deliver_by=datetime(2026, 3, 6, tzinfo=UTC),
     )  # fmt: skip
@@ -62,7 +63,7 @@ def test_what_it_was_judged_by_and_who_moved(tmp_path: Path) -> None:
         at = datetime(2026, 3, 2, tzinfo=UTC)
         for failed in (True, True, False):
             circuits.note_call(connection, "UPS", "dc_west", at, failed=failed)
-        moves.add(connection, move, at)
+        moves.add(connection, move, "told", at)
     code, said = run("show", "UPS")
     assert code == 0
     text = " ".join(said.split())

@@ -1,0 +1,205 @@
+"""`meshline scenario carrier-outage`: a carrier goes dark while hundreds of orders are open.
+
+Everything is real but the vendors: a Temporal server, gateway and worker, and the simulators over
+HTTP. What is told at the end is read from the store and from the vendors' own ledgers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from activities.settings import ROOT
+from cli.demo import PLAYED, QUIET, fresh_home
+from cli.importing import import_catalog, import_inventory, import_orders
+from cli.outage_report import FATES, Report, moment
+from cli.portrait import ENDED, Portrait
+from cli.sample import first_monday
+from cli.session import FAILED, Session, bad_input, console, errors, print_json, table
+from cli.stage import Simulation, Stage
+from cli.supervisor import Child, python
+from domain.base import InvalidInput, Problem
+from domain.clock import BusinessClock
+from examples.generate import generate
+
+EVENING = timedelta(hours=13)  # after 08:00 UTC: every cut-off is over, all leaves on Tuesday
+RATE = 1_200.0  # business seconds a second: a night takes 40 of them, a week 8 minutes
+DISPATCH = 20  # orders started a second, so that all are open when the carrier goes dark
+SPARE = 1.16  # of generated orders some are fulfilled, cancelled, held or malformed already
+LONGEST = 1_500.0  # seconds
+STATUSES = ("received", "accepted", "processing", *ENDED)
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is played.
+
+    Attributes:
+        orders: that are open when the carrier goes dark.
+        after: business hours from the start, Monday 21:00 UTC, until it does: Tuesday morning.
+        hours: how long it sells no label; business time.
+    """
+
+    orders: int
+    seed: int
+    carrier: str
+    after: float
+    hours: float
+    rate: float
+
+
+def carrier_outage(
+    orders: Annotated[int, typer.Option(min=20, max=5_000, help="Open when it begins.")] = 500,
+    seed: Annotated[int, typer.Option(help="Of the orders and parcels.")] = 1,
+    carrier: Annotated[str, typer.Option(help="As the network file names it.")] = "USPS",
+    after: Annotated[float, typer.Option(min=1, max=48, help="Hours until it is dark.")] = 16,
+    hours: Annotated[float, typer.Option(min=1, max=96, help="Hours that it is dark.")] = 24,
+    rate: Annotated[float, typer.Option(hidden=True, min=60, max=6_000)] = RATE,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """A carrier goes dark while 500 orders are open: how Meshline takes it.
+
+    Example: meshline scenario carrier-outage --carrier USPS --hours 24
+    """
+    story = Story(orders, seed, carrier, after, hours, rate)
+    with bad_input():
+        found = asyncio.run(Outage(story).run())
+    if as_json:
+        print_json(found)
+    else:
+        show(found)
+    raise typer.Exit(FAILED if found["violations"] else 0)
+
+
+class Outage:
+    """One run: a home of its own, a stage, the orders, the outage, the judgement."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.home = fresh_home()
+
+    async def run(self) -> dict[str, Any]:
+        """From the start until all has left."""
+        story, exports = self.story, self.home / "exports"
+        generate(exports, round(story.orders * SPARE), 0, story.seed)
+        clock = BusinessClock(
+            epoch=first_monday(exports) + EVENING, wall_epoch=datetime.now(UTC), rate=story.rate
+        )
+        stage = Stage(
+            self.home, clock, lambda text: errors.print(f"[yellow]•[/] {text}", highlight=False),
+            simulation=Simulation(
+                exports, story.seed, "off", [f"{story.carrier}:{story.after}:{story.hours}"]
+            ),
+            network_file=self._network(),
+        )  # fmt: skip
+        try:
+            errors.print(f"Starting Temporal, six vendors, gateway and worker in {self.home}")
+            session = Session(await stage.start())
+            await asyncio.to_thread(load, session, exports)
+            await self._people(stage)
+            picture = Portrait(session, exports, monotonic(), [])
+            await self._watch(session, picture)
+            (self.home / "people.stop").touch()
+            found = await asyncio.to_thread(self._found, session)
+            if picture.timed_out:
+                found["violations"].append(f"not at rest after {LONGEST:.0f} s")
+            return found
+        finally:
+            await stage.stop()
+
+    def _network(self) -> Path:
+        body = yaml.safe_load((ROOT / "config" / "network.yaml").read_text())
+        known = sorted({s["carrier"] for s in body["services"]})
+        if self.story.carrier not in known:
+            raise InvalidInput(
+                Problem(
+                    source="scenario",
+                    field="--carrier",
+                    reason=f"{self.story.carrier!r} is no carrier of the network file",
+                    remedy=f"Name one of {', '.join(known)}",
+                )
+            )
+        made = self.home / "network.yaml"
+        made.write_text(yaml.safe_dump(body | {"dispatch_per_second": DISPATCH}))
+        return made
+
+    async def _people(self, stage: Stage) -> None:
+        """Those who would act: they are counted afterwards."""
+        command = python(
+            "-m", "simulators.people", "--program", str(ROOT / "starter.py"),
+            *(x for module in PLAYED for x in ("--preload", module)),
+            "--seed", str(self.story.seed), "--clock-rate", str(self.story.rate),
+            "--stop-file", str(self.home / "people.stop"),
+        )  # fmt: skip
+        await stage.supervisor.start(Child("people", command, may_end=True))
+
+    async def _watch(self, session: Session, picture: Portrait) -> None:
+        """Draw until every order has ended or waits for people, or it takes too long."""
+        began = monotonic()
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.fields[said]}"), TimeElapsedColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=errors, transient=True) as progress:
+            bar = progress.add_task("arrived", total=None, said="")
+            while picture.settled_for < QUIET:
+                await asyncio.to_thread(picture.look)
+                now = await asyncio.to_thread(moment, session, self.story.carrier)
+                progress.update(
+                    bar, total=sum(picture.counts.get(s, 0) for s in STATUSES),
+                    completed=picture.counts.get("completed", 0),
+                    said=f"{now.left} of {now.shipments} shipments left, {now.moved} moved; "
+                    f"{self.story.carrier} is {now.state}; {now.at:%a %H:%M}",
+                )  # fmt: skip
+                if monotonic() - began > LONGEST:
+                    picture.timed_out = True
+                    return
+                await asyncio.sleep(0.5)
+
+    def _found(self, session: Session) -> dict[str, Any]:
+        found = Report(session, self.story.carrier, self._dark(session)).read()
+        done = subprocess.run(
+            python(
+                "-m", "simulators.checker", "--db", str(self.home / "meshline.db"),
+                "--simulators", str(self.home / "simulators"), "--json",
+            ),
+            capture_output=True, text=True, cwd=ROOT, check=False,
+        )  # fmt: skip
+        verdict = json.loads(done.stdout)
+        found["doubled"], found["lost"] = verdict["duplicates"], verdict["lost"]
+        found["violations"] += verdict["violations"]
+        return found
+
+    def _dark(self, session: Session) -> tuple[datetime, datetime]:
+        begins = session.clock.epoch + timedelta(hours=self.story.after)
+        return begins, begins + timedelta(hours=self.story.hours)
+
+
+def load(session: Session, exports: Path) -> None:
+    """The merchant's files, as `meshline import` takes them."""
+    import_catalog(session, exports / "products_export.csv", exports / "items.csv")
+    before = session.clock.epoch - timedelta(hours=1)
+    import_inventory(session, exports / "inventory_export.csv", before)
+    import_orders(session, exports / "orders_export.csv")
+
+
+def show(found: dict[str, Any]) -> None:
+    """The figures, for people."""
+    shown = table(f"{found['carrier']} goes dark", "", "")
+    for name, value in found.items():
+        if name not in ("carrier", "violations"):
+            words = FATES.get(name, name.replace("_", " "))
+            shown.add_row(words, str(value))
+    console.print(shown)
+    for wrong in found["violations"]:
+        console.print(f"[red]✗[/] {wrong}", highlight=False)
