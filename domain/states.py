@@ -190,6 +190,8 @@ FACT_EVENTS = frozenset(
         "policy.drifted",
         "carrier.degraded",
         "carrier.recovered",
+        "node.saturated",
+        "node.relieved",
     }
 )
 

@@ -91,12 +91,12 @@ class FulfillmentRow(SQLModel, table=True):
     """``plan`` is the FulfillmentPlan; ``facts`` what was observed, space-separated."""
 
     __tablename__ = "fulfillment_orders"
-    __table_args__ = (Index("ix_fulfillment_node_day", "node", "ship_day"),)
+    __table_args__ = (Index("ix_fulfillment_work", "status", "ship_at", "node"),)
     id: str = Field(primary_key=True)
     order_id: str = Field(index=True, foreign_key="orders.id")
     node: str
     connector: str
-    ship_day: str
+    ship_at: datetime = _time()
     status: str
     request_status: str
     stage: str = ""
@@ -429,6 +429,14 @@ class CircuitRow(SQLModel, table=True):
     user: str
 
 
+class SaturationRow(SQLModel, table=True):
+    """A node that has too much to do, and since when."""
+
+    __tablename__ = "saturated_nodes"
+    node: str = Field(primary_key=True)
+    at: datetime = _time()
+
+
 class TransitRow(SQLModel, table=True):
     """How long a service takes over a zone, where parcels say another time than configured."""
 
@@ -490,5 +498,6 @@ observed = table(ObservedRow)
 bids = table(BidRow)
 transits = table(TransitRow)
 circuits = table(CircuitRow)
+saturated = table(SaturationRow)
 settings = table(SettingRow)
 metadata = SQLModel.metadata
