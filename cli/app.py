@@ -210,6 +210,12 @@ EXPERIMENT = {
     ),
     "stop": ("cli.policy_experiment:stop", "End an experiment, with a winner or with none."),
 }
+SCENARIO = {
+    "promo-spike": (
+        "cli.scenario:promo_spike",
+        "Play a promotion spike over own DCs and two 3PLs, as it was before and with Meshline.",
+    ),
+}
 AUDIT = {
     "verify": (
         "cli.audit:verify",
@@ -228,6 +234,7 @@ GROUPS = {
     "policy": (POLICY, "Policies: publish, review, compare, roll out, take back."),
     "policy rollout": (ROLLOUT, "A version's way into force."),
     "policy experiment": (EXPERIMENT, "Two versions beside each other."),
+    "scenario": (SCENARIO, "Stories: a before-state and Meshline over the same seeded world."),
     "audit": (AUDIT, "What people and policies did, chained and keyed."),
 }
 
