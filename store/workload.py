@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, func, or_, select
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from domain.fulfillment import PICK_WINDOW, Fact
 from store import events
@@ -16,22 +27,23 @@ _F = t.fulfillments.c
 _LIVE = ("open", "in_progress", "incomplete")
 _PACKED = f"%{Fact.PACKED}%"
 _NOW, _LATE = (bindparam(name, type_=_F.ship_at.type) for name in ("now", "late"))
-# What left before its pickup has taken its place in it all the same. What should have left a
-# moment ago is with the carrier or about to be; when it is not packed hours later, it is late.
-_WORK = (
-    select(
-        _F.node, _F.ship_at, func.count().label("orders"),
-        func.sum(case((_F.request_status != "unsubmitted", 1), else_=0)).label("released"),
-    )
-    .where(
-        or_(
-            and_(_F.status.in_((*_LIVE, "closed")), _F.ship_at > _NOW),
-            and_(_F.status.in_(_LIVE), _F.ship_at <= _LATE, _F.facts.not_like(_PACKED)),
-        ),
-        _F.order_id != bindparam("without"),
-    )
-    .group_by(_F.node, _F.ship_at)
-)  # fmt: skip
+# What left before its pickup has taken its place in it all the same.
+_IN_COMING = and_(_F.status.in_((*_LIVE, "closed")), _F.ship_at > _NOW)
+# What should have left a moment ago is with the carrier or about to be; when it is not packed
+# hours later, it is late.
+_IN_LATE = and_(_F.status.in_(_LIVE), _F.ship_at <= _LATE, _F.facts.not_like(_PACKED))
+_RELEASED = func.sum(case((_F.request_status != "unsubmitted", 1), else_=0))
+_PLACE = (_F.node, _F.ship_at)
+# Three parts, so that the first and largest is read from its index alone.
+_WORK = union_all(
+    select(*_PLACE, func.count().label("orders"), literal(0).label("released"))
+    .where(_IN_COMING)
+    .group_by(*_PLACE),
+    select(*_PLACE, func.count(), _RELEASED).where(_IN_LATE).group_by(*_PLACE),
+    select(*_PLACE, -func.count(), case((_F.ship_at > _NOW, 0), else_=-_RELEASED))
+    .where(_F.order_id == bindparam("without"), or_(_IN_COMING, _IN_LATE))
+    .group_by(*_PLACE),
+)
 _SATURATED = select(t.saturated.c.node)
 _RELIEVE = delete(t.saturated).where(t.saturated.c.node == bindparam("of"))
 
@@ -62,8 +74,10 @@ def by_node(connection: Connection, now: datetime, without: str = "") -> dict[st
     asked = {"now": now, "late": now - PICK_WINDOW, "without": without}
     for row in connection.execute(_WORK, asked):
         work = found.setdefault(row.node, Work())
-        work.planned[row.ship_at] = int(row.orders)
-        work.late += int(row.released) if row.ship_at <= now else 0
+        count = work.planned.pop(row.ship_at, 0) + int(row.orders)
+        if count:
+            work.planned[row.ship_at] = count
+        work.late += int(row.released)
     return found
 
 

@@ -18,7 +18,7 @@ from domain.decision import RouteSnapshot
 from domain.network import Network
 from domain.order import Destination, IncomingOrder, Item, Order, OrderLine, Payment
 from policies import Library
-from store import catalog, events, inventory, orders, workload
+from store import catalog, events, fulfillments, inventory, orders, workload
 from store import tables as t
 from store.audit import AuditLog
 from store.database import Database
@@ -75,7 +75,19 @@ def test_late_is_what_the_node_has_and_has_not_packed_hours_after_its_time(db: D
 def test_an_order_does_not_wait_for_itself(db: Database) -> None:
     with db.write() as connection:
         work(connection, 1, TODAY, order="order:shop:1")
-        assert workload.by_node(connection, NOW, without="order:shop:1") == {}
+        work(connection, 2, NOW - DAY, order="order:shop:1")
+        work(connection, 3, TODAY)
+        found = workload.by_node(connection, NOW, without="order:shop:1")
+    assert found == {"dc_east": workload.Work({TODAY: 1}, late=0)}
+
+
+def test_what_is_submitted_counts_from_when_it_was_told_to_leave(db: Database) -> None:
+    with db.write() as connection:
+        work(connection, 1, NOW - DAY, "open", "unsubmitted")  # waited for an approval
+        fulfillments.submitted(connection, "f1", "external", True, TODAY, NOW)
+        fulfillments.submitted(connection, "f1", "external", True, TODAY + DAY, NOW)  # a repeat
+        found = workload.by_node(connection, NOW)["dc_east"]
+    assert found == workload.Work({TODAY: 1}, late=0)
 
 
 def test_a_flip_is_told_once(db: Database) -> None:
@@ -98,7 +110,8 @@ def test_the_statement_reads_by_its_index(tmp_path: Path) -> None:
         statement, values = ran[-1]
         steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
     store.close()
-    assert any("ix_fulfillment_work (status=? AND ship_at" in step[-1] for step in steps), steps
+    told = " ".join(step[-1] for step in steps)
+    assert "USING COVERING INDEX ix_fulfillment_work (status=? AND ship_at>?" in told
     assert not any(step[-1].startswith("SCAN") for step in steps), steps
 
 
