@@ -20,7 +20,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing the locked packages into $(VENV) (about half a minute the first time)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q domain sourcing policies connectors store activities workflows gateway cli simulators bench worker.py starter.py || true
+	@$(BIN)/python -m compileall -q domain sourcing policies connectors store activities workflows gateway scenarios cli simulators bench worker.py starter.py || true
 	@touch $@
 
 demo: setup ## run the example orders through everything: make demo ARGS="--orders 80 --exit"

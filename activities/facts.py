@@ -13,9 +13,17 @@ from domain.decision import RouteSnapshot
 from domain.facts import LineFacts, NodeFacts, OrderFacts, ServiceFacts
 from domain.network import Channel, Network, Node, Service
 from domain.order import Order, pays_express
-from sourcing import great_circle_miles, holiday_dates, ship_at, zone_for_miles
-from store import bids, catalog, circuits, fulfillments, inventory, orders, transits
+from sourcing import (
+    Departure,
+    departure,
+    great_circle_miles,
+    holiday_dates,
+    is_saturated,
+    zone_for_miles,
+)
+from store import bids, catalog, circuits, inventory, orders, transits, workload
 from store.transits import Learned
+from store.workload import NO_WORK, Work
 
 NOT_LEARNED: Learned = {}
 NO_BIDS: Mapping[str, dict[str, int]] = {}
@@ -110,12 +118,11 @@ def route_snapshot(
         if ignore_stock
         else inventory.available(connection, wanted)
     )
-    leaves = departures(network, now)
-    used = fulfillments.shipped_today(
-        connection, {n: at.date().isoformat() for n, at in leaves.items()}
-    )
+    work = workload.by_node(connection, now, without=facts.id if ignore_stock else "")
+    leaves = departures(network, now, {node: w.planned for node, w in work.items()})
     return snapshot_of(
-        facts, network, queues, now, generation, stock, leaves, used,
+        facts, network, queues, now, generation, stock, leaves,
+        saturated=saturated_nodes(network, workload.saturated(connection), leaves, work),
         bids={} if ignore_stock else bids.in_force(connection, wanted, now),
         learned=transits.in_force(connection),
         off=circuits.open_circuits(connection, now),
@@ -129,10 +136,27 @@ def queues_of(network: Network) -> dict[str, str]:
     return {c.name: connector_queue(c.name) for c in network.connectors}
 
 
-def departures(network: Network, now: datetime) -> dict[str, datetime]:
-    """When an order released now leaves, by node."""
+def departures(
+    network: Network, now: datetime, planned: Mapping[str, Mapping[datetime, int]]
+) -> dict[str, Departure]:
+    """When an order released now leaves, by node.
+
+    Args:
+        planned: orders by node and by the time at which they are to leave.
+    """
     holidays = holidays_of(network, now)
-    return {n.id: ship_at(now, n, holidays) for n in network.nodes}
+    return {n.id: departure(now, n, holidays, planned.get(n.id, {})) for n in network.nodes}
+
+
+def saturated_nodes(
+    network: Network, before: Set[str], leaves: Mapping[str, Departure], work: Mapping[str, Work]
+) -> frozenset[str]:
+    """Nodes that have too much to do now, from those that had ``before``."""
+    return frozenset(
+        n.id
+        for n in network.nodes
+        if is_saturated(n.id in before, n, leaves[n.id], work.get(n.id, NO_WORK).late)
+    )
 
 
 def holidays_of(network: Network, now: datetime) -> tuple[str, ...]:
@@ -147,9 +171,9 @@ def snapshot_of(
     now: datetime,
     generation: int,
     stock: Mapping[str, dict[str, int]],
-    leaves: Mapping[str, datetime],
-    used: Mapping[str, int],
+    leaves: Mapping[str, Departure],
     *,
+    saturated: Set[str] = frozenset(),
     bids: Mapping[str, dict[str, int]] = NO_BIDS,
     learned: Learned = NOT_LEARNED,
     off: Set[tuple[str, str]] = frozenset(),
@@ -163,7 +187,7 @@ def snapshot_of(
     Args:
         stock: units that may be promised, by node and SKU.
         leaves: when an order released now leaves, by node.
-        used: fulfillment orders that leave with this one, by node.
+        saturated: nodes that have too much to do.
         bids: what a unit of stock is worth to orders to come, by node and SKU.
         learned: how long parcels take, where they say something else than the network file.
         off: (carrier, node) that are switched off; the node is empty for all of them.
@@ -181,7 +205,7 @@ def snapshot_of(
                 network,
                 queues,
                 leaves[n.id],
-                used[n.id],
+                n.id in saturated,
                 stock.get(n.id, {}),
                 bids.get(n.id, {}),
             )
@@ -237,8 +261,8 @@ def _node_facts(
     facts: OrderFacts,
     network: Network,
     queues: dict[str, str],
-    departs: datetime,
-    used: int,
+    departs: Departure,
+    saturated: bool,
     stock: dict[str, int],
     bids: dict[str, int],
 ) -> NodeFacts:
@@ -252,8 +276,10 @@ def _node_facts(
         region=node.region,
         timezone=node.timezone,
         distance_miles=miles,
-        ship_at=departs,
-        used_percent=min(1_000, used * 100 // node.capacity_per_day),
+        ship_at=departs.ship_at,
+        used_percent=departs.used_percent,
+        backlog_days=departs.backlog_days,
+        saturated=saturated,
         stock=stock,
         bids=bids,
         zones={s.carrier: zone for s in network.services},

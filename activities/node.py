@@ -9,10 +9,11 @@ from temporalio import activity
 from activities.context import Context
 from activities.contracts import Activity, m
 from activities.errors import vendor_errors
+from activities.facts import holidays_of
 from connectors.ports import FulfillmentNode, Submission
 from domain.fulfillment import FulfillmentRequest
 from domain.order import Address
-from sourcing import holiday_dates, ship_at
+from sourcing import ship_at
 from store import events, fulfillments
 
 
@@ -64,15 +65,18 @@ class NodeActivities:
 
     def _record(self, request: m.SubmitRequest, sent: Submission) -> m.Submitted:
         with self._c.db.write() as connection:
-            row = fulfillments.submitted(
-                connection, request.fulfillment_id, sent.external_id, sent.accepted, request.at
-            )
-        holidays = holiday_dates(self._c.network.holidays, (request.at.year, request.at.year + 1))
-        return m.Submitted(
-            external_id=sent.external_id,
-            accepted=sent.accepted,
-            ship_at=ship_at(request.at, self._c.network.node(row.node), holidays),
-        )
+            row = fulfillments.get(connection, request.fulfillment_id)
+            coming = ship_at(
+                request.at, self._c.network.node(row.node),
+                holidays_of(self._c.network, request.at),
+            )  # fmt: skip
+            # what waited for an approval may have missed its pickup
+            leaves = max(coming, row.ship_at)
+            fulfillments.submitted(
+                connection, request.fulfillment_id, sent.external_id, sent.accepted, leaves,
+                request.at,
+            )  # fmt: skip
+        return m.Submitted(external_id=sent.external_id, accepted=sent.accepted, ship_at=leaves)
 
     def _external_id(self, request: m.UndoRequest) -> str:
         with self._c.db.write() as connection:

@@ -30,7 +30,7 @@ from domain.decision import (
 )
 from domain.facts import OrderFacts
 from domain.fulfillment import FulfillmentPlan
-from store import cases, decisions, events, fulfillments, inventory, orders
+from store import cases, decisions, events, fulfillments, inventory, orders, workload
 
 Kind = TypeVar("Kind", bound=Outcome)
 
@@ -84,6 +84,7 @@ class Planning:
         with self._c.db.read() as connection:
             snapshot, open_units = self._snapshot(connection, request)
             decision = self._c.decide(connection, snapshot)
+            saturated = workload.saturated(connection)
         outcome = cast(RouteOutcome, decision.outcome)
         decision_id = f"{request.key}/route"
 
@@ -91,6 +92,7 @@ class Planning:
             decisions.record(
                 connection, decision_id, request.order_id, snapshot, decision, request.at
             )
+            _tell_saturation(connection, snapshot, saturated)
             if not outcome.plans:
                 return m.Planned(
                     decision_id=decision_id, feasible=False, because=outcome.because,
@@ -343,6 +345,18 @@ class Planning:
             }
         )
         return self._decide(connection, request, "approve", snapshot, ApproveOutcome)
+
+
+def _tell_saturation(
+    connection: Connection, snapshot: RouteSnapshot, before: frozenset[str]
+) -> None:
+    """Nodes whose state is another in the snapshot than it was before."""
+    for node in snapshot.nodes:
+        if node.saturated != (node.id in before):
+            workload.flip(
+                connection, node.id, node.saturated, snapshot.now,
+                used_percent=node.used_percent, backlog_days=node.backlog_days,
+            )  # fmt: skip
 
 
 def _held_elsewhere(connection: Connection, facts: OrderFacts, node: str) -> bool:

@@ -117,12 +117,6 @@ CARRIER = {
     ),
     "enable": ("cli.carrier:enable", "Switch a carrier on again."),
 }
-SCENARIO = {
-    "carrier-outage": (
-        "cli.carrier_outage:carrier_outage",
-        "A carrier goes dark while 500 orders are open: how Meshline takes it.",
-    ),
-}
 EXPORT = {
     "tracking": (
         "cli.stock:tracking",
@@ -220,6 +214,16 @@ EXPERIMENT = {
     ),
     "stop": ("cli.policy_experiment:stop", "End an experiment, with a winner or with none."),
 }
+SCENARIO = {
+    "promo-spike": (
+        "cli.scenario:promo_spike",
+        "Play a promotion spike over own DCs and two 3PLs, as it was before and with Meshline.",
+    ),
+    "carrier-outage": (
+        "cli.carrier_outage:carrier_outage",
+        "A carrier goes dark while 500 orders are open: how Meshline takes it.",
+    ),
+}
 AUDIT = {
     "verify": (
         "cli.audit:verify",
@@ -233,12 +237,12 @@ GROUPS = {
     "catalog": (CATALOG, "The item master."),
     "inventory": (INVENTORY, "Stock per SKU and node."),
     "carrier": (CARRIER, "Carriers: look, switch off and on."),
-    "scenario": (SCENARIO, "Stories: a bad day as it was, and as Meshline takes it."),
     "export": (EXPORT, "Files for systems without a connector."),
     "network": (NETWORK, "The network file."),
     "policy": (POLICY, "Policies: publish, review, compare, roll out, take back."),
     "policy rollout": (ROLLOUT, "A version's way into force."),
     "policy experiment": (EXPERIMENT, "Two versions beside each other."),
+    "scenario": (SCENARIO, "Stories: a before-state and Meshline over the same seeded world."),
     "audit": (AUDIT, "What people and policies did, chained and keyed."),
 }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
+from cli.page import BEFORE as NOW
+from cli.page import BETTER, WORSE, document, figure, two
+from cli.page import OURS as CANDIDATE
 from cli.policy_backtest import row, signed_money
 from domain.units import exponent, format_money
 from policies.readout import Backtest, Example, Metric
@@ -14,33 +16,11 @@ from policies.readout import Backtest, Example, Metric
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NOW, CANDIDATE, BETTER, WORSE = "#8a94a6", "#2563eb", "#15803d", "#b91c1c"
 SHARES = ("express", "split", "on_time", "asked", "infeasible")
 # More or less express and splits are neither good nor bad in themselves.
 MORE_IS_BETTER, NEITHER = ("on_time",), ("express", "split")
 RULES = 12
 SLOTS = 4  # bars that a plot has room for at least: a single one is not as wide as the plot
-STYLE = """
-:root{color-scheme:light dark;--text:#1f2937;--soft:#4b5563;--line:#e5e7eb;--back:#fff;
- --better:#15803d;--worse:#b91c1c}
-@media(prefers-color-scheme:dark){:root{--text:#e5e7eb;--soft:#a3adbb;--line:#323a46;
- --back:#14181f;--better:#4ade80;--worse:#f87171}
- svg{filter:invert(.9) hue-rotate(180deg)}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--text);background:var(--back);
- max-width:76rem;margin:2rem auto;padding:0 1.5rem}
-h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .4rem}
-p{margin:.3rem 0;color:var(--soft)}p.sum{color:var(--text);font-size:1.05rem;margin:.6rem 0 1rem}
-table{border-collapse:collapse;width:100%}
-th,td{padding:.35rem .6rem;border-bottom:1px solid var(--line);text-align:right;
- vertical-align:top;font-variant-numeric:tabular-nums}
-th{font-weight:600;color:var(--soft)}
-th:first-child,td:first-child,.t th,.t td{text-align:left}
-.t th.n,.t td.n{text-align:right}.n,.t td:first-child{white-space:nowrap}
-.better{color:var(--better)}.worse{color:var(--worse)}
-figure{margin:.5rem 0}svg{width:100%;height:auto}
-.two{display:grid;grid-template-columns:1fr 1fr;gap:1rem 2rem}
-@media(max-width:48rem){.two{grid-template-columns:1fr}.wide{overflow-x:auto}}
-"""
 
 
 def page(result: Backtest, speed: Mapping[str, float], what: str, currency: str) -> str:
@@ -70,13 +50,7 @@ def page(result: Backtest, speed: Mapping[str, float], what: str, currency: str)
         f"{speed['per_second_and_process']:,.0f} in each process while it works "
         f"(processes: {speed['processes']:.0f}).</p>",
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
+    return document(title, parts)
 
 
 def _table(result: Backtest, currency: str) -> str:
@@ -156,37 +130,16 @@ def _plots(result: Backtest, currency: str) -> list[str]:
     """The plots that the result has figures for, two in a row."""
     drawn: list[str] = []
     if result.costs is not None:
-        drawn.append(_figure("Cost per order", lambda ax: _costs(ax, result, currency)))
+        drawn.append(figure("Cost per order", lambda ax: _costs(ax, result, currency)))
     moved = [m for m in result.metrics if m.low or m.high]
     if moved:
-        drawn.append(_figure("Difference, 95 % interval", lambda ax: _intervals(ax, moved)))
+        drawn.append(figure("Difference, 95 % interval", lambda ax: _intervals(ax, moved)))
     if result.changed.by_rule:
-        drawn.append(_figure("Changed decisions by rule", lambda ax: _rules(ax, result)))
+        drawn.append(figure("Changed decisions by rule", lambda ax: _rules(ax, result)))
     shares = [m for m in result.metrics if m.name in SHARES and (m.now or m.candidate)]
     if shares:
-        drawn.append(_figure("Shares of decisions", lambda ax: _shares(ax, shares)))
-    return [f'<div class="two">{"".join(drawn)}</div>'] if drawn else []
-
-
-def _figure(title: str, draw: Callable[[Axes], None]) -> str:
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    from matplotlib.figure import Figure
-
-    # text stays text, and the same figures give the same page
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "meshline", "font.size": 10}):
-        figure = Figure(figsize=(5.6, 3.6), layout="constrained")
-        axes = figure.add_subplot()
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-        draw(axes)
-        out = io.StringIO()
-        figure.savefig(
-            out, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
-        )
-    svg = out.getvalue()
-    return f"<figure><h2>{escape(title)}</h2>{svg[svg.index('<svg') :]}</figure>"
+        drawn.append(figure("Shares of decisions", lambda ax: _shares(ax, shares)))
+    return [two(drawn)] if drawn else []
 
 
 def _costs(axes: Axes, result: Backtest, currency: str) -> None:

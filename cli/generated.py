@@ -16,6 +16,7 @@ from domain.decision import RouteSnapshot
 from domain.facts import LineFacts, OrderFacts
 from domain.network import Channel, Network
 from domain.order import pays_express
+from sourcing import is_saturated
 
 FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
 DAYS = 28
@@ -43,9 +44,12 @@ def generated(network: Network, count: int, seed: int) -> Iterator[RouteSnapshot
         now = FIRST_DAY + timedelta(minutes=random.randrange(DAYS * 24 * 60))
         order = _order(random, network, channel, wares, f"order:generated:{seed}-{number}", now)
         used = {n.id: random.randrange(n.capacity_per_day * 5 // 4) for n in network.nodes}
+        coming = departures(network, now, {})
+        planned = {node: {coming[node].ship_at: count} for node, count in used.items()}
+        leaves = departures(network, now, planned)
         yield snapshot_of(
-            order, network, queues, now, 0, _stock(random, network, order),
-            departures(network, now), used,
+            order, network, queues, now, 0, _stock(random, network, order), leaves,
+            saturated={n.id for n in network.nodes if is_saturated(False, n, leaves[n.id], 0)},
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import typer
 
 from cli.documents import Contest, contest_of, paper_of
 from cli.options import AsJson
+from cli.page import Html, writable, write
 from cli.replaying import Run, replay_all
 from cli.session import Session, bad_input, console, errors, print_json, refuse, session, table
 from cli.snapshots import Generate, Orders, Sample, Seed, Since, Snapshots, Wanted, read
@@ -20,7 +21,6 @@ EXAMPLES_SHOWN = 5
 DOCUMENT = "A file (YAML), name@version, a hash's beginning, or a name for the one in force."
 
 Processes = Annotated[int | None, typer.Option(min=1, help="As many as there are cores, else.")]
-Html = Annotated[Path | None, typer.Option(help="Write the report as one HTML page.")]
 
 
 def backtest(
@@ -86,22 +86,13 @@ def as_data(result: Backtest, run: Run, facts: Snapshots) -> dict[str, Any]:
     return result.model_dump(mode="json") | speed
 
 
-def writable(html: Path | None) -> None:
-    """Ends the verb where the page could not be written in the end."""
-    if html is not None and not html.absolute().parent.is_dir():
-        refuse(f"--html: {html}: its folder does not exist. Give a file in one that does")
-
-
 def draw(html: Path | None, result: Backtest, run: Run, facts: Snapshots, currency: str) -> None:
     """Write the page where one is wanted; ends the verb when its place cannot be written to."""
     if html is None:
         return
     from cli.backtest_page import page  # draws: nothing to a verb that does not
 
-    try:
-        html.write_text(page(result, run.speed(), facts.what, currency), encoding="utf-8")
-    except OSError as error:
-        refuse(f"--html: {html}: {error.strerror}. Give a file that can be written")
+    write(html, page(result, run.speed(), facts.what, currency))
 
 
 def show(result: Backtest, run: Run, facts: Snapshots, currency: str) -> None:

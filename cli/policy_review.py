@@ -7,8 +7,9 @@ from typing import Any
 
 from cli.documents import Paper, contest_of
 from cli.options import AsJson, User
+from cli.page import Html, writable
 from cli.policy import STYLE, Reference, facts_of, known
-from cli.policy_backtest import Html, Processes, as_data, compared, draw, show, writable
+from cli.policy_backtest import Processes, as_data, compared, draw, show
 from cli.replaying import Run
 from cli.session import Session, bad_input, console, print_json, refuse, session
 from cli.snapshots import Generate, Orders, Sample, Seed, Since, Snapshots, Wanted, recorded

@@ -78,8 +78,12 @@ class NodeFacts(Frozen):
 
     Attributes:
         stock: units available to this order's channel, by SKU.
-        ship_at: when an order released now leaves, cut-off and calendar applied.
-        used_percent: share of today's capacity already taken.
+        ship_at: when an order released now really leaves: calendar and cut-off applied, behind
+            the work that is planned there already.
+        used_percent: work that waits, of the capacity of the coming ship day; over 100 the day
+            is taken and the rest leaves later.
+        backlog_days: ship days that an order released now waits beyond the coming one.
+        saturated: it has too much to do, by the limits of the network file (``Saturation``).
         zones: zone of the destination, by carrier.
         bids: what taking a unit costs the orders that are still to come, in minor units by SKU;
             0 of what is not named. Plans are ranked with it, nobody pays it.
@@ -94,6 +98,8 @@ class NodeFacts(Frozen):
     distance_miles: int
     ship_at: datetime
     used_percent: int = 0
+    backlog_days: int = 0
+    saturated: bool = False
     stock: dict[str, int]
     zones: dict[str, int]
     bids: dict[str, int] = {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
 
 from domain.base import Frozen
+
+# From a fulfillment order's time to leave to the first look whether it is packed.
+PICK_WINDOW = timedelta(hours=8)
 
 
 class Quantity(Frozen):

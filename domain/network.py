@@ -19,8 +19,39 @@ from domain.facts import RateCard, TransitFacts
 from domain.order import Currency, Identifier, Role
 
 
+class Saturation(Frozen):
+    """When a node has too much to do, and when it has room again.
+
+    Any of the upper limits saturates it; it is relieved once it is under all of them and at
+    ``low_percent`` or less. In between it stays what it was, so that orders do not swing.
+
+    Attributes:
+        high_percent, low_percent: work that waits, of the capacity of the coming ship day.
+        backlog_days: ship days that an order released now waits beyond the coming one.
+        late_percent: released orders that should have left, of the capacity of a day.
+    """
+
+    high_percent: int = Field(default=100, ge=1, le=1_000)
+    low_percent: int = Field(default=75, ge=0, le=1_000)
+    backlog_days: int = Field(default=2, ge=1, le=366)
+    late_percent: int = Field(default=10, ge=1, le=1_000)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Saturation:
+        if self.low_percent >= self.high_percent:
+            raise ValueError("low_percent: has to be below high_percent")
+        return self
+
+
 class Node(Frozen):
-    """A place that ships. ``location`` is its name in the merchant's inventory export."""
+    """A place that ships. ``location`` is its name in the merchant's inventory export.
+
+    Attributes:
+        cutoff: local time of the last pickup of a day; what is released later waits for the next.
+        waves: local times of all pickups, the cut-off being the last; each takes an equal share
+            of the capacity. Without them there is one, at the cut-off.
+        capacity_per_day: orders that it can pick and pack in a day.
+    """
 
     id: Identifier
     kind: Literal["dc", "third_party", "store"]
@@ -35,7 +66,9 @@ class Node(Frozen):
     timezone: str = "UTC"
     cutoff: time = time(14, 0)
     workdays: tuple[int, ...] = (0, 1, 2, 3, 4)
+    waves: tuple[time, ...] = ()
     capacity_per_day: int = Field(default=1_000, ge=1)
+    saturation: Saturation = Saturation()
     order_cost_minor: int = Field(default=0, ge=0)
     line_cost_minor: int = Field(default=0, ge=0)
     unit_cost_minor: int = Field(default=0, ge=0)
@@ -51,6 +84,13 @@ class Node(Frozen):
         except (KeyError, ValueError, OSError):
             raise ValueError(f"{value!r} is no IANA time zone such as America/Chicago") from None
         return value
+
+    @model_validator(mode="after")
+    def _waves_end_at_the_cutoff(self) -> Node:
+        times = self.waves or (self.cutoff,)
+        if list(times) != sorted(set(times)) or times[-1] != self.cutoff:
+            raise ValueError("waves: have to rise and to end at the cut-off")
+        return self
 
 
 class Service(Frozen):

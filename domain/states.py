@@ -192,6 +192,8 @@ FACT_EVENTS = frozenset(
         "carrier.degraded",
         "carrier.probed",
         "carrier.recovered",
+        "node.saturated",
+        "node.relieved",
     }
 )
 

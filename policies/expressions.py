@@ -20,7 +20,7 @@ from policies.subset import read_tree
 from policies.translate import Fault, translate
 from policies.tree import Tree
 
-ENGINE = "cel-expr-python/0.1.3 meshline/4"
+ENGINE = "cel-expr-python/0.1.3 meshline/5"
 
 Kind = Literal["int", "bool", "string", "strings", "lines"]
 Value = int | bool | str

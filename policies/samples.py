@@ -68,6 +68,8 @@ _NODE: dict[str, Any] = {
     "distance_miles": 120,
     "ship_at": "2026-03-02T19:00:00Z",
     "used_percent": 40,
+    "backlog_days": 0,
+    "saturated": False,
     "stock": {"sku_1": 50, "sku_2": 50},
     "zones": {"ups": 2},
     "order_cost_minor": 150,

@@ -7,7 +7,7 @@ from sourcing.lanes import Lane
 from sourcing.packing import Box, FreightNeeded, PackItem, pack
 from sourcing.plans import Draft
 from sourcing.pricing import Load, Pricer, Quote
-from sourcing.promise import days_late, deliver_at, holiday_dates, ship_at
+from sourcing.promise import Departure, days_late, deliver_at, departure, holiday_dates, ship_at
 from sourcing.rates import (
     Billed,
     ParcelPrice,
@@ -20,12 +20,14 @@ from sourcing.rates import (
     parcel_price,
     zone_for_miles,
 )
+from sourcing.saturation import is_saturated
 from sourcing.search import Found, Ranking, best_plans, ranked, search
 from sourcing.verdicts import Verdicts
 
 __all__ = [
     "Billed",
     "Box",
+    "Departure",
     "Draft",
     "Found",
     "FreightNeeded",
@@ -44,9 +46,11 @@ __all__ = [
     "billable_pounds",
     "days_late",
     "deliver_at",
+    "departure",
     "dimensional_pounds",
     "great_circle_miles",
     "holiday_dates",
+    "is_saturated",
     "pack",
     "parcel_price",
     "ranked",

@@ -5,7 +5,8 @@ Nothing here reads a clock: the caller passes the time. Holidays are ISO dates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from domain.network import Node
 
 DELIVERED_BY = time(20, 0)
 SATURDAY = 5
+MOST_USED = 1_000  # percent
 _HORIZON_DAYS = 366  # a node or carrier that rests longer than this has a wrong calendar
 
 
@@ -40,11 +42,73 @@ def holiday_dates(entries: tuple[str, ...], years: tuple[int, ...]) -> tuple[str
     return tuple(sorted(found))
 
 
-def ship_at(now: datetime, node: Node, holidays: Iterable[str]) -> datetime:
-    """When an order released now leaves the node: the cut-off of its next working day.
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """When an order released now really leaves a node, and how much is before it.
 
-    Today counts only strictly before the local cut-off. The answer is UTC, and the local
+    Attributes:
+        ship_at: UTC.
+        used_percent: work that waits, of the capacity of the coming ship day's pickups; at most
+            1,000.
+        backlog_days: ship days between the coming one and this; 0 where it leaves that day.
+    """
+
+    ship_at: datetime
+    used_percent: int
+    backlog_days: int
+
+
+def ship_at(now: datetime, node: Node, holidays: Iterable[str]) -> datetime:
+    """When the first pickup leaves that an order released now can be in time for.
+
+    A pickup counts only strictly before its local time. The answer is UTC, and the local
     hour stays the same across a change to or from summer time.
+
+    Raises:
+        ValueError: the node's calendar has no working day within a year.
+    """
+    (first, _), *_ = next(ship_days(now, node, holidays))
+    return first
+
+
+def departure(
+    now: datetime, node: Node, holidays: Iterable[str], planned: Mapping[datetime, int]
+) -> Departure:
+    """When an order released now leaves, behind the work that is planned at the node already.
+
+    A pickup takes what is due by then and as much as its share of the capacity; the rest goes
+    with the next one. An order leaves with the first pickup that has room left.
+
+    Args:
+        planned: orders at the node by the time at which they are to leave; those whose time has
+            passed have not left and go first.
+
+    Raises:
+        ValueError: the node's calendar has no working day within a year.
+    """
+    due = sorted(planned.items(), reverse=True)
+    queue = used = behind = 0
+    leaves = now
+    for behind, pickups in enumerate(ship_days(now, node, holidays)):
+        if not behind:
+            coming = sum(room for _, room in pickups)
+            used = min(MOST_USED, sum(planned.values()) * 100 // max(1, coming))
+        for leaves, room in pickups:
+            while due and due[-1][0] <= leaves:
+                queue += due.pop()[1]
+            if queue < room:
+                return Departure(leaves, used, behind)
+            queue -= room
+    return Departure(leaves, used, behind)  # more than a year's work: nothing is foreseen beyond
+
+
+def ship_days(
+    now: datetime, node: Node, holidays: Iterable[str]
+) -> Iterator[tuple[tuple[datetime, int], ...]]:
+    """The pickups that are still to come, ship day by ship day, for about a year.
+
+    Yields:
+        Of each ship day the pickups: when they leave (UTC), and how many orders they take.
 
     Raises:
         ValueError: the node's calendar has no working day within a year.
@@ -52,13 +116,23 @@ def ship_at(now: datetime, node: Node, holidays: Iterable[str]) -> datetime:
     zone = ZoneInfo(node.timezone)
     local = now.astimezone(zone)
     closed = frozenset(holidays)
-    # The naive local time decides, as the clock on the node's wall does.
-    day = local.date() if local.time() < node.cutoff else local.date() + timedelta(days=1)
-    for _ in range(_HORIZON_DAYS):
-        if day.weekday() in node.workdays and day.isoformat() not in closed:
-            return datetime.combine(day, node.cutoff, zone).astimezone(UTC)
-        day += timedelta(days=1)
-    raise ValueError(f"node {node.id} has no working day within a year")
+    times = node.waves or (node.cutoff,)
+    ends = [node.capacity_per_day * n // len(times) for n in range(len(times) + 1)]
+    shares = [(at, end - begin) for at, begin, end in zip(times, ends, ends[1:], strict=False)]
+    none = True
+    for ahead in range(_HORIZON_DAYS):
+        day = local.date() + timedelta(days=ahead)
+        if day.weekday() not in node.workdays or day.isoformat() in closed:
+            continue
+        # The naive local time decides, as the clock on the node's wall does.
+        left = [(at, room) for at, room in shares if ahead or local.time() < at]
+        if left:
+            none = False
+            yield tuple(
+                (datetime.combine(day, at, zone).astimezone(UTC), room) for at, room in left
+            )
+    if none:
+        raise ValueError(f"node {node.id} has no working day within a year")
 
 
 @lru_cache(maxsize=65_536)

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, bindparam, func, or_, select, tuple_, update
+from sqlalchemy import Connection, Select, bindparam, or_, select, update
 from sqlalchemy.engine import Row
 
 from domain import states
@@ -50,16 +50,6 @@ _CONFIRM = (
     .where(t.fulfillments.c.id == bindparam("of"))
     .values(confirmed=bindparam("external"))
 )
-_SHIPPING = (
-    select(t.fulfillments.c.node, func.count())
-    .where(
-        tuple_(t.fulfillments.c.node, t.fulfillments.c.ship_day).in_(
-            bindparam("days", expanding=True)
-        ),
-        t.fulfillments.c.status != "cancelled",
-    )
-    .group_by(t.fulfillments.c.node)
-)
 
 
 @cache
@@ -93,8 +83,7 @@ def create(
             insert_into(t.fulfillments),
             {
                 "id": fulfillment_id, "order_id": order_id, "node": part.node,
-                "connector": part.connector, "carrier": part.carrier,
-                "ship_day": part.ship_at.date().isoformat(),
+                "connector": part.connector, "carrier": part.carrier, "ship_at": part.ship_at,
                 "status": "open", "request_status": "unsubmitted", "stage": "",
                 "external_id": "", "decision_id": decision_id, "generation": generation,
                 "plan": part.model_dump_json(), "facts": "", "short": "[]", "tracking": "",
@@ -194,7 +183,12 @@ def change_service(
     connection.execute(
         update(t.fulfillments)
         .where(t.fulfillments.c.id == fulfillment_id)
-        .values(carrier=other.carrier, plan=changed.model_dump_json(), updated_at=at)
+        .values(
+            carrier=other.carrier,
+            ship_at=other.ship_at,
+            plan=changed.model_dump_json(),
+            updated_at=at,
+        )
     )
     events.append(
         connection, row.order_id, "fulfillment.service_changed", at,
@@ -213,9 +207,13 @@ def allocations(
 
 
 def submitted(
-    connection: Connection, fulfillment_id: str, external_id: str, accepted: bool, at: datetime
-) -> Row[Any]:
-    """The node has it: remember its ID, release the allocations. Returns the row as it was."""
+    connection: Connection, fulfillment_id: str, external_id: str, accepted: bool,
+    ship_at: datetime, at: datetime,
+) -> Row[Any]:  # fmt: skip
+    """The node has it: remember its ID and when it is to leave, release the allocations.
+
+    Returns the row as it was.
+    """
     row = get(connection, fulfillment_id)
     insert_new(
         connection, t.refs,
@@ -228,7 +226,8 @@ def submitted(
         return row
     events.move_all(
         connection, "fulfillment_order", ("submit", "accept") if accepted else "submit", [row],
-        row.order_id, at, changes={"external_id": external_id, "updated_at": at},
+        row.order_id, at,
+        changes={"external_id": external_id, "ship_at": ship_at, "updated_at": at},
     )  # fmt: skip
     held = allocations(connection, fulfillment_id=fulfillment_id, statuses=("allocated",))
     events.move_all(connection, "allocation", "release", held, row.order_id, at)
@@ -400,9 +399,3 @@ def facts_of(row: Row[Any]) -> tuple[tuple[Fact, ...], tuple[Quantity, ...], Tra
         tuple(Quantity.model_validate(q) for q in orjson.loads(row.short)),
         Tracking.model_validate_json(row.tracking) if row.tracking else None,
     )
-
-
-def shipped_today(connection: Connection, day_of: dict[str, str]) -> dict[str, int]:
-    """Fulfillment orders planned per node for the given ship day of each node."""
-    rows = connection.execute(_SHIPPING, {"days": list(day_of.items())})
-    return dict.fromkeys(day_of, 0) | {node: int(count) for node, count in rows}

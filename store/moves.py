@@ -30,7 +30,7 @@ def undecided(
     return connection.execute(
         select(t.fulfillments)
         .where(f.carrier == carrier, f.status.in_(NOT_LEFT), f.node.in_(lanes), f.id.not_in(met))
-        .order_by(f.ship_day, f.id)
+        .order_by(f.ship_at, f.id)
         .limit(limit)
     ).all()
 

@@ -26,7 +26,9 @@ def insert_into(table: Table) -> Insert:
 
 @cache
 def _insert_new(dialect: str, table: Table) -> Insert:
-    return upsert(dialect, table).on_conflict_do_nothing()
+    # else a row of PostgreSQL is always new: the driver forgets how many an INSERT made
+    insert = upsert(dialect, table).on_conflict_do_nothing()
+    return insert.execution_options(preserve_rowcount=True)
 
 
 def upsert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:

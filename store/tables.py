@@ -92,7 +92,7 @@ class FulfillmentRow(SQLModel, table=True):
 
     __tablename__ = "fulfillment_orders"
     __table_args__ = (
-        Index("ix_fulfillment_node_day", "node", "ship_day"),
+        Index("ix_fulfillment_work", "status", "ship_at", "node"),
         Index("ix_fulfillment_carrier_status", "carrier", "status"),
     )
     id: str = Field(primary_key=True)
@@ -100,7 +100,7 @@ class FulfillmentRow(SQLModel, table=True):
     node: str
     connector: str
     carrier: str
-    ship_day: str
+    ship_at: datetime = _time()
     status: str
     request_status: str
     stage: str = ""
@@ -464,6 +464,14 @@ class MoveRow(SQLModel, table=True):
     at: datetime = _time()
 
 
+class SaturationRow(SQLModel, table=True):
+    """A node that has too much to do, and since when."""
+
+    __tablename__ = "saturated_nodes"
+    node: str = Field(primary_key=True)
+    at: datetime = _time()
+
+
 class TransitRow(SQLModel, table=True):
     """How long a service takes over a zone, where parcels say another time than configured."""
 
@@ -527,5 +535,6 @@ transits = table(TransitRow)
 circuits = table(CircuitRow)
 carrier_calls = table(CarrierCallRow)
 moves = table(MoveRow)
+saturated = table(SaturationRow)
 settings = table(SettingRow)
 metadata = SQLModel.metadata

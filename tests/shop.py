@@ -70,9 +70,8 @@ class Shop:
             connection.execute(
                 insert(t.fulfillments).values(
                     id=name, order_id=order_id, node=part.node, connector=part.connector,
-                    carrier="UPS", ship_day="2026-01-05", status="closed",
-                    request_status="closed", stage="", external_id=name,
-                    decision_id=f"{order_id}/route", generation=0,
+                    carrier="UPS", ship_at=at, status="closed", request_status="closed",
+                    stage="", external_id=name, decision_id=f"{order_id}/route", generation=0,
                     plan=part.model_dump_json(), facts="", short="[]", tracking="", confirmed="",
                     updated_at=at,
                 )

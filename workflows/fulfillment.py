@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.contracts import Activity, m
     from domain.cases import CaseAction
     from domain.decision import CompensateTrigger
-    from domain.fulfillment import Fact, Quantity, Tracking
+    from domain.fulfillment import PICK_WINDOW, Fact, Quantity, Tracking
 
 from workflows.delivery import Delivery
 from workflows.desk import Desk
@@ -27,7 +27,6 @@ from workflows.saga import Saga
 
 Answer = TypeVar("Answer")
 
-PICK_WINDOW = timedelta(hours=8)  # first look after the planned ship time's own slack
 HANDOVER_GRACE = timedelta(hours=30)
 GONE = frozenset(
     {

@@ -67,5 +67,5 @@ def test_a_version_of_a_new_name_joins_at_its_place() -> None:
     trial = Trial(policy=overflow, percent=100, salt="s", at=1)
     library = replace(Library.default(), trials={"route": (trial,)})
     decision = library.decide(order("order:shop:1"))
-    assert decision.policies == ("cost_priority@1", "overflow@1")
+    assert decision.policies == ("cost_priority@1", overflow.label)
     assert decision.bucket == "canary"

@@ -162,7 +162,7 @@ def _fulfillment(where: str, sku: str, status: str) -> Iterator[SQLModel]:
     order = where.rpartition("/")[0]
     yield t.FulfillmentRow(
         id=where, order_id=order, node="dc_east", connector="tryton", carrier="UPS",
-        ship_day="2026-01-05",
+        ship_at=NOW,
         status="closed", request_status="closed", decision_id="d", generation=1, plan="{}",
         updated_at=NOW,
     )  # fmt: skip

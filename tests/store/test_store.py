@@ -20,6 +20,7 @@ from store.audit import AuditLog
 from store.database import Database
 from store.inventory import Take
 from store.personal import Vault
+from store.statements import insert_new
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
@@ -45,6 +46,13 @@ def test_a_step_that_runs_twice_happens_once(db: Database) -> None:
 
     assert db.once("k", m.Audited, step) == db.once("k", m.Audited, step)
     assert len(ran) == 1
+
+
+def test_a_row_is_new_once(db: Database) -> None:
+    with db.write() as connection:
+        row = {"key": "k", "result": "first"}
+        assert insert_new(connection, t.results, row)
+        assert not insert_new(connection, t.results, row | {"result": "second"})
 
 
 def test_a_step_that_fails_leaves_nothing(db: Database) -> None:

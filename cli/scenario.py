@@ -1,0 +1,275 @@
+"""`meshline scenario`: stories that play a before-state and Meshline over the same seeded world."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from activities.settings import ROOT, expand
+from cli.options import AsJson
+from cli.page import Html, writable, write
+from cli.policy_backtest import Processes
+from cli.session import bad_input, console, print_json, table
+from cli.spreading import spread
+from domain.network import Network, parse_network
+from policies import TEMPLATES, Library
+from scenarios.comparison import (
+    LESS_EXPRESS,
+    ON_TIME_SLACK,
+    Comparison,
+    Estimate,
+    Metric,
+    compare,
+)
+from scenarios.parameters import PromoSpike
+from scenarios.promo_spike import SeedRun, play_seed
+from scenarios.sensitivity import Finding, found, variants
+
+NETWORKS = ROOT / "config" / "scenarios"
+PROMO_SPIKE = "promo_spike.yaml"
+RULE = "the first node in list order that has stock; express where ground would miss the promise"
+
+Seeds = Annotated[int, typer.Option(min=1, max=1_000, help="Runs with orders of their own.")]
+Spike = Annotated[
+    float, typer.Option(min=1, max=10, help="So many times the orders, on the days of the spike.")
+]
+Sensitivity = Annotated[
+    bool, typer.Option("--sensitivity", help="Play it again with other parameters, one at a time.")
+]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that was played; ``policies`` by decision point."""
+
+    parameters: PromoSpike
+    runs: list[SeedRun]
+    comparison: Comparison
+    findings: list[Finding]
+    policies: dict[str, tuple[str, ...]]
+    nodes: tuple[str, ...]
+    currency: str
+
+
+def promo_spike(
+    seeds: Seeds = 20,
+    spike: Spike = PromoSpike.spike,
+    sensitivity: Sensitivity = False,
+    html: Html = None,
+    processes: Processes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play a promotion spike over own DCs and two 3PLs, as it was before and with Meshline.
+
+    Both sides face the same orders, stock, capacities, carriers and luck: docs/scenarios.md.
+
+    Examples:
+
+      meshline scenario promo-spike --html spike.html
+
+      meshline scenario promo-spike --seeds 5 --spike 4 --sensitivity
+    """
+    writable(html)
+    with bad_input():
+        network, library = prepared(PROMO_SPIKE)
+    report = played(network, library, replace(PromoSpike(), spike=spike), seeds, sensitivity,
+                    processes)  # fmt: skip
+    if html is not None:
+        from cli.scenario_page import page  # draws: nothing to a verb that does not
+
+        write(html, page(report))
+    if as_json:
+        print_json(as_data(report))
+        return
+    show(report)
+    if html is not None:
+        console.print(f"report: {html}", highlight=False, soft_wrap=True)
+
+
+# --- playing ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Task:
+    """One seed under some parameters; ``calm``: without the spike, too."""
+
+    parameters: PromoSpike
+    seed: int
+    calm: bool
+
+
+def prepared(name: str) -> tuple[Network, Library]:
+    """A scenario's network file and the templates that it names.
+
+    Raises:
+        InvalidInput: what is wrong with either.
+    """
+    path = NETWORKS / name
+    network = parse_network(expand(path.read_text(encoding="utf-8")), path.name)
+    return network, Library.load(TEMPLATES, network.policies)
+
+
+def played(
+    network: Network, library: Library, p: PromoSpike, seeds: int, sensitivity: bool,
+    processes: int | None,
+) -> Report:  # fmt: skip
+    """Play all seeds, and those of the sensitivity table where it is wanted."""
+    tasks = [Task(p, seed, calm=True) for seed in range(1, seeds + 1)]
+    others = variants(p)[1:] if sensitivity else ()
+    tasks += [Task(v.parameters, seed, False) for v in others for seed in range(1, seeds + 1)]
+    runs = spread("seeds", _play, tasks, processes, _prepare)
+    base = runs[:seeds]
+    findings = [found(variants(p)[0].name, base)] if sensitivity else []
+    for n, variant in enumerate(others, start=1):
+        findings.append(found(variant.name, runs[n * seeds : (n + 1) * seeds]))
+    return Report(
+        parameters=p, runs=base, comparison=compare(base), findings=findings,
+        policies={
+            point: tuple(policy.label for policy in library.points[point])
+            for point in ("route", "approve", "reroute")
+        },
+        nodes=tuple(node.id for node in network.nodes), currency=network.currency,
+    )  # fmt: skip
+
+
+_given: list[tuple[Network, Library]] = []
+
+
+def _prepare() -> None:
+    """Once a process: the network and its policies."""
+    _given[:] = [prepared(PROMO_SPIKE)]
+    gc.freeze()  # they stay; looking through them again and again takes time
+    gc.set_threshold(50_000)
+
+
+def _play(task: Task) -> SeedRun:
+    network, library = _given[0]
+    return play_seed(network, library, task.parameters, task.seed, calm=task.calm)
+
+
+# --- telling ---------------------------------------------------------------------------------
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """For scripts: money in minor units, shares as fractions."""
+    comparison = asdict(report.comparison) | {"holds": report.comparison.holds}
+    return {
+        "parameters": asdict(report.parameters),
+        "policies": report.policies,
+        "currency": report.currency,
+        "comparison": comparison,
+        "sensitivity": [asdict(finding) for finding in report.findings],
+        "seeds": [
+            {"seed": run.seed}
+            | {name: asdict(side.measures) for name, side in run.sides.items()}
+            for run in report.runs
+        ],
+    }  # fmt: skip
+
+
+def show(report: Report) -> None:
+    """The report for a terminal."""
+    console.print(f"[bold]{headline(report)}[/]", highlight=False)
+    console.print(f"  before-state  {RULE}", highlight=False)
+    documents = "; ".join(", ".join(of) for of in report.policies.values())
+    console.print(f"  Meshline      {documents}\n", highlight=False)
+    listed = table(
+        "", "", "no spike\nbefore", "\nMeshline", "spike\nbefore", "\nMeshline", "\ndiffers",
+        "\n95 % interval",
+    )  # fmt: skip
+    _print(listed, rows(report))
+    for met, text in verdicts(report.comparison):
+        console.print(f"{'[green]✓[/]' if met else '[red]✗[/]'} {text}", highlight=False)
+    if report.findings:
+        title = f"\nOne parameter at a time; express and cost per order, {report.currency}"
+        _print(table(title, *SENSITIVITY), sensitivity_rows(report))
+    console.print(
+        "Intervals: 2,000 bootstrap resamples of the seeds, each with both of its sides.",
+        style="dim", highlight=False,
+    )  # fmt: skip
+
+
+def _print(listed: Table, body: Sequence[Sequence[str]]) -> None:
+    for column in listed.columns[1:]:
+        column.justify, column.no_wrap = "right", True
+    for cells in body:
+        listed.add_row(*cells)
+    console.print(listed)
+
+
+def headline(report: Report) -> str:
+    """What was played."""
+    p, seeds = report.parameters, len(report.runs)
+    orders = sum(run.sides["before"].measures.orders for run in report.runs) / seeds
+    return (
+        f"Promotion spike: {p.spike:g} times the orders for {p.spike_days} days, "
+        f"{seeds} seed{'s' if seeds > 1 else ''} of some {orders:,.0f} orders"
+    )
+
+
+def rows(report: Report) -> list[tuple[str, ...]]:
+    """The comparison in words: metric, both sides without and with the spike, difference."""
+    found = []
+    for row in report.comparison.rows:
+        figures = (row.before_calm, row.meshline_calm, row.before, row.meshline)
+        cells = [_figure(row.metric, value) for value in figures]
+        unit = {"minor": report.currency, "share": "%", "per_mille": "in 1,000"}[row.metric.unit]
+        title = f"{row.metric.title}, {unit}"
+        found.append((title, *cells, *_difference(row.metric, row.difference)))
+    return found
+
+
+def verdicts(comparison: Comparison) -> list[tuple[bool, str]]:
+    """Whether each aim is met by the whole interval, with what it came to."""
+    less, gap = comparison.less_express, comparison.on_time_gap
+    return [
+        (
+            less.low >= LESS_EXPRESS,
+            f"{less.value:.1%} less express spend (95 %: {less.low:.1%} to {less.high:.1%}); "
+            f"the aim is {LESS_EXPRESS:.0%}",
+        ),
+        (
+            gap.low >= -ON_TIME_SLACK,
+            f"on time {gap.value * 100:+.1f} points against the better side without a spike "
+            f"(95 %: {gap.low * 100:+.1f} to {gap.high * 100:+.1f}); "
+            f"the aim is no worse than {-ON_TIME_SLACK * 100:+.0f}",
+        ),
+    ]
+
+
+SENSITIVITY = ("before → Meshline", "express", "less, %", "on time, %", "cost")
+
+
+def sensitivity_rows(report: Report) -> list[tuple[str, ...]]:
+    """The sensitivity table in words; the scenario's money is in hundredths."""
+    unit = _SCALES["minor"][0]
+    return [
+        (
+            f.name,
+            " → ".join(f"{minor * unit:,.2f}" for minor in f.express_minor),
+            "{:.0f} ({:.0f} to {:.0f})".format(
+                *(100 * x for x in (f.less_express.value, f.less_express.low, f.less_express.high))
+            ),
+            " → ".join(f"{share * 100:.1f}" for share in f.on_time),
+            " → ".join(f"{minor * unit:,.2f}" for minor in f.cost_minor),
+        )
+        for f in report.findings
+    ]
+
+
+_SCALES = {"minor": (0.01, 2), "share": (100.0, 1), "per_mille": (1.0, 1)}  # and digits
+
+
+def _figure(metric: Metric, value: float, sign: str = "") -> str:
+    scale, digits = _SCALES[metric.unit]
+    return f"{value * scale:{sign},.{digits}f}"
+
+
+def _difference(metric: Metric, of: Estimate) -> Sequence[str]:
+    value, low, high = (_figure(metric, x, "+") for x in (of.value, of.low, of.high))
+    return value, f"{low} to {high}"
