@@ -22,7 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from activities.settings import ROOT
 from cli.demo import PLAYED, QUIET, fresh_home
 from cli.importing import import_catalog, import_inventory, import_orders
-from cli.outage_report import FATES, Report, moment
+from cli.options import AsJson
+from cli.outage_page import HEAD, fates, headline, page, rows
+from cli.outage_report import Report, moment
+from cli.page import Html, writable, write
 from cli.portrait import ENDED, Portrait
 from cli.sample import first_monday
 from cli.session import FAILED, Session, bad_input, console, errors, print_json, table
@@ -31,11 +34,13 @@ from cli.supervisor import Child, python
 from domain.base import InvalidInput, Problem
 from domain.clock import BusinessClock
 from examples.generate import generate
+from scenarios.outage import Dark
 
 EVENING = timedelta(hours=13)  # after 08:00 UTC: every cut-off is over, all leaves on Tuesday
 RATE = 1_200.0  # business seconds a second: a night takes 40 of them, a week 8 minutes
 DISPATCH = 20  # orders started a second, so that all are open when the carrier goes dark
 SPARE = 1.16  # of generated orders some are fulfilled, cancelled, held or malformed already
+STARTUP = timedelta(seconds=20)  # of all processes; the story's clock begins when they are up
 LONGEST = 1_500.0  # seconds
 STATUSES = ("received", "accepted", "processing", *ENDED)
 
@@ -64,16 +69,22 @@ def carrier_outage(
     carrier: Annotated[str, typer.Option(help="As the network file names it.")] = "USPS",
     after: Annotated[float, typer.Option(min=1, max=48, help="Hours until it is dark.")] = 16,
     hours: Annotated[float, typer.Option(min=1, max=96, help="Hours that it is dark.")] = 24,
+    html: Html = None,
     rate: Annotated[float, typer.Option(hidden=True, min=60, max=6_000)] = RATE,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """A carrier goes dark while 500 orders are open: how Meshline takes it.
 
-    Example: meshline scenario carrier-outage --carrier USPS --hours 24
+    Nine minutes: docs/scenarios.md says what is played and beside what.
+
+    Example: meshline scenario carrier-outage --html outage.html
     """
+    writable(html)
     story = Story(orders, seed, carrier, after, hours, rate)
     with bad_input():
         found = asyncio.run(Outage(story).run())
+    if html is not None:
+        write(html, page(found))
     if as_json:
         print_json(found)
     else:
@@ -93,7 +104,9 @@ class Outage:
         story, exports = self.story, self.home / "exports"
         generate(exports, round(story.orders * SPARE), 0, story.seed)
         clock = BusinessClock(
-            epoch=first_monday(exports) + EVENING, wall_epoch=datetime.now(UTC), rate=story.rate
+            epoch=first_monday(exports) + EVENING,
+            wall_epoch=datetime.now(UTC) + STARTUP,
+            rate=story.rate,
         )
         stage = Stage(
             self.home, clock, lambda text: errors.print(f"[yellow]•[/] {text}", highlight=False),
@@ -167,7 +180,9 @@ class Outage:
                 await asyncio.sleep(0.5)
 
     def _found(self, session: Session) -> dict[str, Any]:
-        found = Report(session, self.story.carrier, self._dark(session)).read()
+        begins = session.clock.epoch + timedelta(hours=self.story.after)
+        dark = Dark(self.story.carrier, begins, begins + timedelta(hours=self.story.hours))
+        found = Report(session, dark).read()
         done = subprocess.run(
             python(
                 "-m", "simulators.checker", "--db", str(self.home / "meshline.db"),
@@ -176,13 +191,12 @@ class Outage:
             capture_output=True, text=True, cwd=ROOT, check=False,
         )  # fmt: skip
         verdict = json.loads(done.stdout)
-        found["doubled"], found["lost"] = verdict["duplicates"], verdict["lost"]
+        found |= {
+            "hours": self.story.hours, "currency": session.network.currency,
+            "doubled": verdict["duplicates"], "lost": verdict["lost"],
+        }  # fmt: skip
         found["violations"] += verdict["violations"]
         return found
-
-    def _dark(self, session: Session) -> tuple[datetime, datetime]:
-        begins = session.clock.epoch + timedelta(hours=self.story.after)
-        return begins, begins + timedelta(hours=self.story.hours)
 
 
 def load(session: Session, exports: Path) -> None:
@@ -195,11 +209,15 @@ def load(session: Session, exports: Path) -> None:
 
 def show(found: dict[str, Any]) -> None:
     """The figures, for people."""
-    shown = table(f"{found['carrier']} goes dark", "", "")
-    for name, value in found.items():
-        if name not in ("carrier", "violations"):
-            words = FATES.get(name, name.replace("_", " "))
-            shown.add_row(words, str(value))
-    console.print(shown)
+    console.print(f"[bold]{headline(found)}[/]\n", highlight=False)
+    for title, columns, body in (
+        ("", HEAD, rows(found)), ("with Meshline", ("", ""), fates(found)),
+    ):  # fmt: skip
+        shown = table(title, *columns)
+        for cells in body:
+            shown.add_row(*cells)
+        console.print(shown)
     for wrong in found["violations"]:
         console.print(f"[red]✗[/] {wrong}", highlight=False)
+    if not found["violations"]:
+        console.print("[green]✓[/] nothing was lost, doubled or stranded")

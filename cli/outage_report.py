@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, func, select
 
+from activities.moving import predicted
 from cli.session import Session
 from domain.circuits import SYSTEM
+from domain.decision import RouteSnapshot
 from domain.states import event_type
+from scenarios.outage import Dark, Figures, Sent, before_state, summed
 from store import circuits
 from store import tables as t
+from store.fulfillments import plan_of
 
+# Cases that an outage opens; what else people see to has nothing to do with it.
+ABOUT_IT = ("cost_approval", "carrier_outage", "label_refused", "compensation_refused")
 # What becomes of a shipment that was planned with the carrier and open when it went dark.
 FATES = {
     "moved": "went by another carrier",
@@ -81,13 +88,13 @@ class Report:
     """The figures of one outage.
 
     Args:
-        dark: from when to when the carrier sold no label.
+        dark: when the carrier sold no label.
     """
 
-    def __init__(self, session: Session, carrier: str, dark: tuple[datetime, datetime]) -> None:
+    def __init__(self, session: Session, dark: Dark) -> None:
         self._s = session
-        self._carrier = carrier
-        self._dark, self._light = dark
+        self._outage = dark
+        self._carrier, self._dark, self._light = dark.carrier, dark.begins, dark.ends
         self._own = {n.id for n in session.network.nodes if n.kind != "third_party"}
         self._carrier_of = {x.id: x.carrier for x in session.network.services}
 
@@ -107,7 +114,13 @@ class Report:
         wronged = [x.id for x in others if x.changed and x.changed >= self._dark]
         counted = Counter(fates.values())
         approvals = [row for row in cases if row.order_id == f"carrier:{self._carrier}"]
-        by_people = [row for row in cases if row.ended_by not in ("", SYSTEM)]
+        by_people = Counter(
+            row.order_id
+            for row in cases
+            if row.kind in ABOUT_IT and row.opened_at >= self._dark
+            and row.ended_by not in ("", SYSTEM)
+        )  # fmt: skip
+        sides = self._sides(shipments, set(fates), by_people)
         return {
             "carrier": self._carrier,
             "orders_open": len({x.order_id for x in met}),
@@ -118,9 +131,9 @@ class Report:
             "seconds_until_first_move": self._wall(degraded, first),
             "minutes_until_back": _minutes(self._light, recovered),
             "approvals": len(approvals),
-            "touches": sum(row.opened_at >= self._dark for row in by_people),
             "others": len(others),
             "others_moved": len(wronged),
+            "sides": {name: asdict(side) for name, side in sides.items()},
             "violations": [
                 *(f"{name} was stranded" for name, fate in fates.items() if fate == "stranded"),
                 *(f"{name} goes by another carrier and was moved" for name in wronged),
@@ -160,6 +173,69 @@ class Report:
         if by_it:
             return "labelled_before" if by_it[-1] <= self._dark else "waited"
         return "excepted" if x.order_id in asked else "stranded"
+
+    # --- beside what was before -------------------------------------------------------------
+
+    def _sides(
+        self, shipments: Sequence[Shipment], met: set[str], by_people: Counter[str]
+    ) -> dict[str, Figures]:
+        """Both sides over the orders that left on both."""
+        with self._s.db.read() as connection:
+            snapshots = self._first_snapshots(connection)
+            stock = self._stock(connection)
+            ours = self._sent(connection, shipments, met, snapshots, by_people)
+        before = before_state(self._s.network, snapshots.values(), stock, self._outage)
+        both = {x.order_id for x in before} & set(ours)
+        switched = by_people[f"carrier:{self._carrier}"]
+        return {
+            "before": summed([x for x in before if x.order_id in both], switching=1),
+            "meshline": summed([x for i, x in ours.items() if i in both], switching=switched),
+        }
+
+    def _sent(
+        self, connection: Connection, shipments: Sequence[Shipment], met: set[str],
+        snapshots: Mapping[str, RouteSnapshot], by_people: Counter[str],
+    ) -> dict[str, Sent]:  # fmt: skip
+        rows = connection.execute(select(t.fulfillments).where(t.fulfillments.c.status == "closed"))
+        plans = {row.id: plan_of(row) for row in rows}
+        found: dict[str, Sent] = {}
+        for x in shipments:
+            if x.left is None or x.id not in plans or x.order_id not in snapshots:
+                continue
+            promise = snapshots[x.order_id].order.promise_by
+            sent = found.setdefault(x.order_id, Sent(x.order_id, promise))
+            sent.parts.append(plans[x.id])
+            sent.arrives.append(predicted(plans[x.id], x.left))
+            sent.touches = by_people[x.order_id]
+            if x.id in met and x.changed:
+                sent.moved.append((x.changed - self._dark) / timedelta(hours=1))
+        return found
+
+    def _first_snapshots(self, connection: Connection) -> dict[str, RouteSnapshot]:
+        """What was known when each order was planned first, the first placed first."""
+        rows = connection.execute(
+            select(t.decisions.c.order_id, t.decisions.c.snapshot)
+            .where(t.decisions.c.point == "route")
+            .order_by(t.decisions.c.at, t.decisions.c.id)
+        )
+        first: dict[str, RouteSnapshot] = {}
+        for row in rows:
+            if row.order_id not in first:
+                first[row.order_id] = RouteSnapshot.model_validate_json(row.snapshot)
+        return dict(sorted(first.items(), key=lambda x: (x[1].order.placed_at, x[0])))
+
+    @staticmethod
+    def _stock(connection: Connection) -> dict[str, dict[str, int]]:
+        """Units that the first count found, by node and SKU."""
+        c = t.movements.c
+        held: dict[str, dict[str, int]] = {}
+        for row in connection.execute(
+            select(c.node, c.sku, func.sum(c.on_hand))
+            .where(c.kind == "feed")
+            .group_by(c.node, c.sku)
+        ):
+            held.setdefault(row[0], {})[row[1]] = int(row[2])
+        return held
 
     def _turns(self, connection: Connection) -> tuple[datetime | None, datetime | None]:
         """When the circuit opened, and when it closed after the carrier was back."""

@@ -52,6 +52,15 @@ def document(title: str, parts: Sequence[str]) -> str:
     )
 
 
+def listed(columns: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table of texts."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    lines = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells in body
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+
+
 def two(figures: Sequence[str]) -> str:
     """Figures, two in a row."""
     return f'<div class="two">{"".join(figures)}</div>'

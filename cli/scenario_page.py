@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 from cli.page import BEFORE as GREY
-from cli.page import BETTER, OURS, WORSE, document, figure, two
+from cli.page import BETTER, OURS, WORSE, document, figure, listed, two
 from cli.scenario import RULE, SENSITIVITY, Report, headline, rows, sensitivity_rows, verdicts
 from domain.units import exponent
 from scenarios.comparison import LESS_EXPRESS, less_express
@@ -33,7 +32,7 @@ def page(report: Report) -> str:
             f"{'✓' if met else '✗'}</b> {escape(text)}</p>"
             for met, text in verdicts(report.comparison)
         ),
-        _table(COLUMNS, rows(report)),
+        listed(COLUMNS, rows(report)),
         "<p>Both sides face the same orders, stock, capacities, carriers and luck. Touches are "
         "counted alike: approvals that policy asks for, late picks, orders that cannot be served. "
         "Interval: 95 % of 2,000 bootstrap resamples of the seeds (percentiles).</p>",
@@ -49,18 +48,10 @@ def page(report: Report) -> str:
     if report.findings:
         parts += [
             f"<h2>One parameter at a time; express and cost per order, {report.currency}</h2>",
-            f'<div class="wide">{_table(SENSITIVITY, sensitivity_rows(report))}</div>',
+            f'<div class="wide">{listed(SENSITIVITY, sensitivity_rows(report))}</div>',
             two([figure("Express spend per order", lambda ax: _sensitivity(ax, report))]),
         ]
     return document("Promotion spike", parts)
-
-
-def _table(columns: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    lines = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells in body
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
 
 def _by_day(report: Report, side: str, name: str) -> list[int]:

@@ -51,7 +51,7 @@ class Before:
         if self.nearest:
             nodes = tuple(sorted(nodes, key=lambda n: n.distance_miles))
         shares = first_with_stock(nodes, facts.lines)
-        parts = tuple(_shipped(snapshot, node, share) for node, share in shares.items())
+        parts = tuple(shipped_by_rule(snapshot, node, share) for node, share in shares.items())
         _approved(self.library, world, order, parts, now)
         return parts
 
@@ -126,7 +126,7 @@ def first_with_stock(nodes: Sequence[NodeFacts], lines: Sequence[LineFacts]) -> 
     return shares
 
 
-def _shipped(
+def shipped_by_rule(
     snapshot: RouteSnapshot, node: str, share: Sequence[tuple[LineFacts, int]]
 ) -> FulfillmentPlan:
     """What a node ships of an order, by the service that the fixed rule takes."""
