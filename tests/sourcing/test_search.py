@@ -212,7 +212,7 @@ def test_the_best_plans_cost_what_a_brute_force_finds(
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(case=instances())
-def test_plans_cover_exactly_the_open_lines_and_never_exceed_the_stock(
+def test_plans_cover_the_open_lines_within_the_stock_and_respect_every_exclusion(
     case: tuple[RouteSnapshot, Verdicts],
 ) -> None:
     snap, verdicts = case
@@ -225,10 +225,14 @@ def test_plans_cover_exactly_the_open_lines_and_never_exceed_the_stock(
             for parcel in part.parcels:
                 in_parcels.update({q.line_id: q.quantity for q in parcel.lines})
             assert in_parcels == {q.line_id: q.quantity for q in part.lines}
+            assert verdicts.kept is None or (part.node, part.service) in verdicts.kept
             for q in part.lines:
+                assert (q.line_id, part.node) not in verdicts.excluded
                 covered[q.line_id] += q.quantity
                 taken[part.node, q.sku] += q.quantity
         assert covered == wanted
+        limit = verdicts.max_parcels
+        assert len(plan.fulfillments) <= (snap.order.max_parcels if limit is None else limit)
         assert all(stock[n].get(sku, 0) >= units for (n, sku), units in taken.items())
 
 
