@@ -65,13 +65,27 @@ class CarrierHealth:
         for node, circuit in after.items():
             if circuit.state != "closed" and not circuit.in_force(now):
                 after[node] = closed(circuit, now)
-        calls = circuits.newest_calls(connection, request.carrier, watch)
-        seen = circuits.scans(connection, request.carrier, now, watch)
-        for node, because in failing(watch, calls, seen).items():
+        for node, because in self._trouble(connection, request, before, after).items():
             lanes = (after.get(EVERYWHERE), after.get(node))
             if not any(lane is not None and lane.in_force(now) for lane in lanes):
                 after[node] = opened(watch, node, after.get(node), because, now)
         return after
+
+    def _trouble(
+        self, connection: Connection, request: LookAtCarrier, before: dict[str, Circuit],
+        after: dict[str, Circuit],
+    ) -> dict[str, str]:  # fmt: skip
+        """Lanes that fail. What was seen before a lane closed says nothing about it any more:
+        calls that were under way when it opened, parcels that left before that."""
+        for node, circuit in after.items():
+            known = before.get(node)
+            if circuit.state == "closed" and known is not None and known.state != "closed":
+                circuits.forget_calls(connection, request.carrier, node)
+        watch = self._c.network.carrier_health
+        calls = circuits.newest_calls(connection, request.carrier, watch)
+        opened_at = {node: circuit.since for node, circuit in after.items()}
+        seen = circuits.scans(connection, request.carrier, request.at, watch, opened_at)
+        return failing(watch, calls, seen)
 
     def _write(
         self, connection: Connection, request: LookAtCarrier, before: Circuit | None,
@@ -86,7 +100,6 @@ class CarrierHealth:
                 because="; ".join(p.because for p in request.probed if p.node == circuit.node),
             )  # fmt: skip
             return
-        circuits.forget_calls(connection, request.carrier, circuit.node)
         name = "carrier.recovered" if was_open else "carrier.degraded"
         told = {"node": circuit.node, "because": circuit.because, "times": circuit.times}
         events.append(connection, request.order_id, name, request.at, user=SYSTEM, **told)

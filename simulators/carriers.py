@@ -41,6 +41,7 @@ SERVICES = (
     Service("FedEx", "FEDEX_2_DAY", 16.80, 1.72, 1.85, 2),
     Service("FedEx", "STANDARD_OVERNIGHT", 28.90, 3.05, 3.75, 1),
     Service("USPS", "GroundAdvantage", 5.10, 0.66, 0.38),
+    Service("USPS", "ParcelSelect", 5.80, 0.54, 0.38),
     Service("USPS", "Priority", 7.90, 0.95, 0.72, 2),
     Service("USPS", "Express", 27.10, 2.60, 2.10, 1),
 )
@@ -82,6 +83,8 @@ def transit_days(service: Service, zone_: int) -> int:
         return 1 if zone_ < 6 else 2
     if service.name == "GroundAdvantage":
         return min(5, GROUND_DAYS[zone_] + 1)
+    if service.name == "ParcelSelect":
+        return min(7, GROUND_DAYS[zone_] + 2)
     return service.days or GROUND_DAYS[zone_]
 
 

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    and_,
-    bindparam,
-    case,
-    delete,
-    func,
-    insert,
-    not_,
-    or_,
-    select,
-)  # fmt: skip
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select
 
 from domain.circuits import EVERYWHERE, Call, Circuit, Scans, Watch
 from store import tables as t
@@ -35,12 +24,7 @@ _OPEN = select(_C.carrier, _C.node).where(_IN_FORCE)
 _IS_OPEN = select(t.circuits).where(
     _C.carrier == bindparam("of"), _C.node.in_([EVERYWHERE, bindparam("at_node")]), _IN_FORCE
 )
-_SCANNED = or_(
-    *(
-        t.fulfillments.c.facts.contains(fact)
-        for fact in ("in_transit", "out_for_delivery", "delivered", "returned", "lost")
-    )
-)
+_SCANNED = {"in_transit", "out_for_delivery", "delivered", "returned_to_sender", "lost"}
 
 
 def open_circuits(connection: Connection, now: datetime) -> frozenset[tuple[str, str]]:
@@ -109,23 +93,36 @@ def forget_calls(connection: Connection, carrier: str, node: str) -> None:
     )
 
 
-def scans(connection: Connection, carrier: str, now: datetime, watch: Watch) -> dict[str, Scans]:
+def scans(
+    connection: Connection, carrier: str, now: datetime, watch: Watch,
+    opened_at: Mapping[str, datetime],
+) -> dict[str, Scans]:  # fmt: skip
     """Of the parcels that left some days ago, how many no carrier has scanned; by node.
 
     Those with a tracker of ours: a 3PL tells what it likes.
+
+    Args:
+        opened_at: when a node's lane was opened last; only what left after it counts.
     """
     s, f = t.shipments.c, t.fulfillments.c
     limit = now - timedelta(hours=watch.unscanned_hours)
     rows = connection.execute(
-        select(f.node, func.count(), func.sum(case((not_(_SCANNED), 1), else_=0)))
+        select(f.node, s.shipped_at, f.facts)
         .join_from(t.shipments, t.fulfillments, f.id == s.fulfillment_id)
         .where(
             s.carrier == carrier, s.tracker_id != "", s.shipped_at <= limit,
             s.shipped_at > limit - timedelta(days=SCAN_DAYS),
         )
-        .group_by(f.node)
     )  # fmt: skip
-    return {node: Scans(int(silent), int(left)) for node, left, silent in rows}
+    silent: Counter[str] = Counter()
+    left: Counter[str] = Counter()
+    everywhere = opened_at.get(EVERYWHERE)
+    for row in rows:
+        opened = max((at for at in (opened_at.get(row.node), everywhere) if at), default=None)
+        if opened is None or row.shipped_at > opened:
+            left[row.node] += 1
+            silent[row.node] += not _SCANNED & set(row.facts.split())
+    return {node: Scans(silent[node], count) for node, count in left.items()}
 
 
 def news(connection: Connection) -> dict[str, tuple[int, int]]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from functools import partial
 
 from activities.carrier_desk import CarrierDesk
+from activities.carrier_health import CarrierHealth
 from connectors.ports import Ticket
+from domain.carriers import CarrierLook, LookAtCarrier, Probed
 from domain.cases import CaseAction, ExceptionCase
 from domain.fulfillment import Fact
 from store import cases, circuits
@@ -233,3 +237,63 @@ async def test_a_watch_that_was_ended_begins_anew_and_asks_again(narrow: Bed) ->
         await narrow.decide(newest, CaseAction.APPROVE, "dana")
         for order in orders:
             await narrow.until(partial(moved, narrow, order, "UPS"))
+
+
+def look(bed: Bed, step: str, *probed: Probed) -> CarrierLook:
+    """One look, as the workflow asks for it."""
+    request = LookAtCarrier(
+        order_id="carrier:UPS", key=f"look/{step}", at=bed.now(), carrier="UPS", probed=probed
+    )
+    return CarrierHealth(bed.context).look(request)
+
+
+def note(bed: Bed, *failed: bool) -> None:
+    with bed.context.db.write() as connection:
+        for bad in failed:
+            circuits.note_call(connection, "UPS", "dc_east", bed.now(), failed=bad)
+
+
+async def test_calls_that_were_under_way_when_it_opened_do_not_open_it_again(bed: Bed) -> None:
+    note(bed, *[True] * 6)
+    (lane,) = look(bed, "opens").lanes
+    assert (lane.circuit.node, lane.circuit.state) == ("dc_east", "open")
+    note(bed, *[True] * 9)  # they come back when it is open already
+    good = Probed(node="dc_east", went_well=True)
+    for n in range(bed.context.network.carrier_health.probes):
+        found = look(bed, f"probe {n}", good)
+    assert found.lanes == ()
+    assert found.ended == (lane.opening,)
+    assert look(bed, "again").lanes == ()
+    note(bed, *[True] * 6)
+    assert len(look(bed, "fails again").lanes) == 1
+
+
+async def test_parcels_that_nobody_scans_open_a_lane_once(bed: Bed) -> None:
+    network = bed.context.network
+    watch = network.carrier_health.model_copy(update={"least_unscanned": 1})
+    context = dataclasses.replace(
+        bed.context, network=network.model_copy(update={"carrier_health": watch})
+    )
+    (order,) = await ordered(bed, 1)
+    carrier = carrier_of(bed, order)
+    await pack(bed, order)
+    await bed.until(lambda: live(bed, order))
+    (row,) = bed.fulfillments(order)
+    await bed.tell(row.id, Fact.SHIPPED)
+    await bed.until(lambda: bed.rows(t.shipments, order)[0].shipped_at)
+    later = bed.rows(t.shipments, order)[0].shipped_at + timedelta(hours=37)
+
+    def seen(step: str, at: datetime, *probed: Probed) -> CarrierLook:
+        request = LookAtCarrier(
+            order_id=f"carrier:{carrier}", key=f"scan/{step}", at=at, carrier=carrier,
+            probed=probed,
+        )  # fmt: skip
+        return CarrierHealth(context).look(request)
+
+    assert seen("early", later - timedelta(hours=2)).lanes == ()
+    (lane,) = seen("late", later).lanes
+    assert "1 of 1 parcels have no scan" in lane.circuit.because
+    good = Probed(node="dc_east", went_well=True)
+    for n in range(watch.probes):
+        seen(f"probe {n}", later, good)
+    assert seen("over", later + timedelta(hours=1)).lanes == ()  # it has been said
