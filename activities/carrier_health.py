@@ -85,7 +85,8 @@ class CarrierHealth:
         calls = circuits.newest_calls(connection, request.carrier, watch)
         opened_at = {node: circuit.since for node, circuit in after.items()}
         seen = circuits.scans(connection, request.carrier, request.at, watch, opened_at)
-        return failing(watch, calls, seen)
+        told = circuits.said_to_be_out(connection, request.carrier, opened_at.get(EVERYWHERE))
+        return {EVERYWHERE: told} if told else failing(watch, calls, seen)
 
     def _write(
         self, connection: Connection, request: LookAtCarrier, before: Circuit | None,

@@ -26,6 +26,7 @@ from store.personal import Vault
 from workflows.attributes import REGISTERED
 
 VENDORS = ("medusa", "tryton", "shipbob", "easypost", "stripe", "zendesk")
+STATUS_PAGE = "statuspage"  # only where the network file reads one
 SECRETS = (
     "MESHLINE_MEDUSA_KEY", "MESHLINE_TRYTON_PASSWORD", "MESHLINE_SHIPBOB_TOKEN",
     "MESHLINE_EASYPOST_KEY", "MESHLINE_STRIPE_KEY", "MESHLINE_ZENDESK_TOKEN",
@@ -151,11 +152,12 @@ class Stage:
         await self._start_vendor("tryton", simulation, warehouses)
         world = ["--world", self.variables["MESHLINE_URL_TRYTON"]]
         outages = [x for o in simulation.outages for x in ("--outage", o)]
-        more = {"easypost": world + outages}
+        more = {"easypost": world + outages, STATUS_PAGE: outages}
+        pages = {c.kind for c in network.connectors} & {STATUS_PAGE}
         await asyncio.gather(
             *(
                 self._start_vendor(vendor, simulation, more.get(vendor, []))
-                for vendor in VENDORS
+                for vendor in (*VENDORS, *pages)
                 if vendor != "tryton"
             )
         )

@@ -17,12 +17,21 @@ from domain.network import ConnectorConfig
 from domain.order import Address, IncomingOrder
 
 
+class CarrierStatus(Frozen):
+    """What a status page says of a carrier, in words as well."""
+
+    carrier: str
+    state: Literal["well", "degraded", "out"]
+    text: str
+
+
 class Inbound(Frozen):
     """What one webhook delivery or one poll brought.
 
     Attributes:
         orders: whole orders (OMS polls).
         order_ids: orders to fetch (OMS webhooks carry only an ID).
+        statuses: of carriers, as their status page tells them.
         problems: rows or fields that could not be read; never dropped.
         cursor: where the next poll starts; None keeps the old one.
     """
@@ -30,6 +39,7 @@ class Inbound(Frozen):
     observations: tuple[Observation, ...] = ()
     orders: tuple[IncomingOrder, ...] = ()
     order_ids: tuple[str, ...] = ()
+    statuses: tuple[CarrierStatus, ...] = ()
     problems: tuple[Problem, ...] = ()
     cursor: str | None = None
     more: bool = False

@@ -191,6 +191,7 @@ FACT_EVENTS = frozenset(
         "fulfillment.service_changed",
         "carrier.degraded",
         "carrier.probed",
+        "carrier.status_changed",
         "carrier.recovered",
         "node.saturated",
         "node.relieved",

@@ -10,7 +10,7 @@ from activities.context import Context
 from activities.intake import Intake
 from connectors.ports import Inbound
 from domain.clock import BusinessClock
-from store import catalog, inbox
+from store import catalog, circuits, inbox
 
 
 class Door:
@@ -32,13 +32,18 @@ class Door:
         def write(connection: Connection) -> int:
             new = sum(inbox.receive(connection, seen, at) for seen in news.observations)
             new += sum(self._intake.take(connection, order, at) for order in news.orders)
+            new += sum(
+                circuits.note_status(connection, x.carrier, x.state, x.text, at)
+                for x in news.statuses
+            )
             for problem in news.problems:
                 catalog.note_problem(connection, problem, at)
             if news.cursor is not None and not keep_cursor:
                 catalog.set_cursor(connection, connector, news.cursor)
             return new
 
-        if not (news.observations or news.orders or news.problems or news.cursor is not None):
+        said = (news.observations, news.orders, news.statuses, news.problems)
+        if not any(said) and news.cursor is None:
             return 0
         with self._c.db.write() as connection:
             return write(connection)

@@ -22,7 +22,7 @@ from simulators.app import Outage, Settings, Vendor, serve
 from simulators.clock import Clock, parse
 from simulators.faults import LEVELS
 
-VENDORS = ("medusa", "tryton", "shipbob", "easypost", "stripe", "zendesk")
+VENDORS = ("medusa", "tryton", "shipbob", "easypost", "stripe", "zendesk", "statuspage")
 
 EXAMPLES = """examples:
   python -m simulators medusa --data run/sim --exports run/exports --clock-rate 3600 \\
@@ -132,7 +132,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--webhook-secret", default="", help="whsec_<base64> where Standard Webhooks are used")
     add("--world", action="append", default=[], help="a node's simulator that carriers ask")
     add("--warehouse", action="append", default=[], help="tryton: a warehouse's code")
-    add("--outage", action="append", default=[], type=_outage, help="easypost: CARRIER:AFTER:HOURS")
+    add(
+        "--outage",
+        action="append",
+        default=[],
+        type=_outage,
+        help="easypost, statuspage: CARRIER:AFTER:HOURS",
+    )
     return parser
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select
 
 from domain.circuits import EVERYWHERE, Call, Circuit, Scans, Watch
+from store import events
 from store import tables as t
 
 __all__ = ["EVERYWHERE"]
@@ -91,6 +92,33 @@ def forget_calls(connection: Connection, carrier: str, node: str) -> None:
     connection.execute(
         delete(t.carrier_calls).where(of if node == EVERYWHERE else and_(of, _CALLS.node == node))
     )
+
+
+def note_status(
+    connection: Connection, carrier: str, state: str, text: str, at: datetime
+) -> bool:  # fmt: skip
+    """What a status page says. Returns whether it said something else before."""
+    c = t.carrier_statuses.c
+    known = connection.execute(select(c.state).where(c.carrier == carrier)).scalar()
+    if known == state or (known is None and state == "well"):
+        return False
+    connection.execute(delete(t.carrier_statuses).where(c.carrier == carrier))
+    connection.execute(
+        insert(t.carrier_statuses), {"carrier": carrier, "state": state, "text": text, "at": at}
+    )
+    events.append(
+        connection, f"carrier:{carrier}", "carrier.status_changed", at, state=state, text=text
+    )
+    return True
+
+
+def said_to_be_out(connection: Connection, carrier: str, since: datetime | None) -> str:
+    """What its status page says, where that is that it is out and it has said so since a time."""
+    c = t.carrier_statuses.c
+    row = connection.execute(select(t.carrier_statuses).where(c.carrier == carrier)).first()
+    if row is None or row.state != "out" or (since is not None and row.at <= since):
+        return ""
+    return f"its status page says: {row.text}"
 
 
 def scans(

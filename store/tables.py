@@ -449,6 +449,16 @@ class CarrierCallRow(SQLModel, table=True):
     failed: bool
 
 
+class CarrierStatusRow(SQLModel, table=True):
+    """What a status page says of a carrier, since when."""
+
+    __tablename__ = "carrier_statuses"
+    carrier: str = Field(primary_key=True)
+    state: str
+    text: str = _text()
+    at: datetime = _time()
+
+
 class MoveRow(SQLModel, table=True):
     """How a fulfillment order goes on whose carrier is out, or that is late. ``body``: a Move.
 
@@ -534,6 +544,7 @@ bids = table(BidRow)
 transits = table(TransitRow)
 circuits = table(CircuitRow)
 carrier_calls = table(CarrierCallRow)
+carrier_statuses = table(CarrierStatusRow)
 moves = table(MoveRow)
 saturated = table(SaturationRow)
 settings = table(SettingRow)

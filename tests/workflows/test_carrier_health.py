@@ -11,7 +11,7 @@ from functools import partial
 
 from activities.carrier_desk import CarrierDesk
 from activities.carrier_health import CarrierHealth
-from connectors.ports import Ticket
+from connectors.ports import CarrierStatus, Inbound, Ticket
 from domain.carriers import CarrierLook, LookAtCarrier, Probed
 from domain.cases import CaseAction, ExceptionCase
 from domain.fulfillment import Fact
@@ -297,3 +297,30 @@ async def test_parcels_that_nobody_scans_open_a_lane_once(bed: Bed) -> None:
     for n in range(watch.probes):
         seen(f"probe {n}", later, good)
     assert seen("over", later + timedelta(hours=1)).lanes == ()  # it has been said
+
+
+async def test_a_status_page_opens_it_and_probes_know_better_until_it_says_so_anew(
+    bed: Bed,
+) -> None:
+    def says(state: str) -> None:
+        text = f"UPS: {state}"
+        status = CarrierStatus.model_validate({"carrier": "UPS", "state": state, "text": text})
+        bed.loops.door.commit("status", Inbound(statuses=(status,)))
+
+    says("well")
+    says("degraded")
+    assert look(bed, "degraded").lanes == ()
+    says("out")
+    (lane,) = look(bed, "out").lanes
+    assert lane.circuit.because == "its status page says: UPS: out"
+    assert lane.circuit.node == ""
+    good = Probed(node="", went_well=True)
+    for n in range(bed.context.network.carrier_health.probes):
+        look(bed, f"probe {n}", good)
+    assert look(bed, "the page is late").lanes == ()
+    says("well")
+    says("out")
+    assert len(look(bed, "out again").lanes) == 1
+    names = bed.event_names("carrier:UPS")
+    assert names.count("carrier.status_changed") == 4
+    assert names.count("carrier.degraded") == 2
