@@ -55,7 +55,7 @@ bench: setup ## Actions and events of an order, throughput, decisions, backtests
 	@$(BIN)/python -m bench.sourcing
 	@$(BIN)/python -m bench.reevaluate
 
-campaign: setup ## storms and kills at full size, with the report in docs/campaign.md (hours)
+campaign: setup ## storms, kills and stories at full size, with the report in docs/campaign.md (hours)
 	@$(BIN)/python -m bench.campaign $(ARGS)
 
 clean: ## remove everything that the verbs created here

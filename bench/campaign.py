@@ -1,4 +1,4 @@
-"""Whole demos by the dozen, judged: storms by seed, and kills. `make campaign`.
+"""Whole demos by the dozen, judged: storms by seed, and kills; and both stories. `make campaign`.
 
 Every run is a `meshline demo --exit` in a folder of its own, with orders generated from the
 run's seed. What a run has shown is kept under .meshline/campaign/COMMIT and, with the report,
@@ -39,6 +39,7 @@ COLUMNS = (
     "lost", "oversold", "refunds_over", "seconds",
 )  # fmt: skip
 WORKER_KILLS, SERVER_KILLS = 5, 2
+STORIES = (("promo-spike", "--sensitivity"), ("carrier-outage",))
 KILLS_FROM, KILLS_UNTIL = 8, 70  # seconds after the start of the imports
 
 console = Console(stderr=True)
@@ -203,6 +204,21 @@ def _json_of(*module: str) -> str:
     return f"`python -m {' '.join(module)}`\n\n```json\n{last}\n```\n"
 
 
+def _story(*words: str) -> tuple[str, bool]:
+    """A story at full size: what it tells, as a fenced block, and whether it ended well."""
+    console.print(f"playing {' '.join(words)}")
+    with tempfile.TemporaryDirectory(prefix="meshline-story-") as home:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MESHLINE_")}
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "starter.py"), "scenario", *words],
+            env=environment | {"MESHLINE_HOME": home, "COLUMNS": "110"},
+            capture_output=True, text=True, cwd=ROOT, check=False,
+        )  # fmt: skip
+    told = done.stdout.strip() or done.stderr.strip()[-2_000:]
+    block = f"`meshline scenario {' '.join(words)}`\n\n```text\n{told}\n```\n"
+    return block, done.returncode == 0
+
+
 def _commit() -> str:
     def git(*arguments: str) -> str:
         done = subprocess.run(
@@ -231,7 +247,8 @@ def main() -> None:
         "--reuse", action="append", default=[], metavar="COMMIT",
         help="count runs kept from that commit as done; their rows say so (repeatable)",
     )  # fmt: skip
-    parser.add_argument("--no-benches", action="store_true", help="only the demos")
+    parser.add_argument("--no-benches", action="store_true", help="no benches after the demos")
+    parser.add_argument("--no-stories", action="store_true", help="no stories after the demos")
     parser.add_argument("--report", type=Path, default=REPORT)
     arguments = parser.parse_args()
     runs = [killing(seed, arguments.kill_orders) for seed in range(1, arguments.kill_seeds + 1)]
@@ -240,16 +257,20 @@ def main() -> None:
     told = arguments.report.with_suffix(".json")
     kept = kept_of([commit, *arguments.reuse], told)
     found = asyncio.run(campaign(runs, commit, kept, arguments.jobs))
-    more = ""
+    more, went_well = "", True
+    if not arguments.no_stories:
+        stories = [_story(*words) for words in STORIES]
+        more = "## Stories\n\n" + "\n".join(block for block, _ in stories) + "\n"
+        went_well = all(well for _, well in stories)
     if not arguments.no_benches:
-        more = "## Benches\n\n" + "\n".join(
+        more += "## Benches\n\n" + "\n".join(
             _json_of(f"bench.{name}", "--json") for name in ("importing", "budget", "throughput")
         )
     arguments.report.write_text(report(found, commit, more))
     results = {run.name: {k: v for k, v in r.items() if k != "output"} for run, r in found.items()}
     told.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     console.print(f"report: {arguments.report}")
-    if any(r["violations"] for r in found.values()):
+    if not went_well or any(r["violations"] for r in found.values()):
         raise SystemExit(1)
 
 
