@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from workflows.fulfillment import Fulfillment
 
 MAX_QUOTE_PERCENT = 125  # of the planned parcel price; above it the reroute policy is asked
-# Wall time. While a carrier is out, whoever needs an approval is asked once for all orders; so
-# long one waits to be among them.
-TOGETHER = timedelta(seconds=90)
+# While a carrier is out, whoever needs an approval is asked once for all orders; so long one waits
+# to be among them: wall time, and under a fast clock no longer than half a business day.
+TOGETHER, AT_MOST = timedelta(seconds=90), timedelta(hours=12)
 _TRIGGER_OF: dict[str, RerouteTrigger] = {
     ErrorType.REFUSED: "label_refused",
     ErrorType.CARRIER_DOWN: "carrier_outage",
@@ -212,7 +212,8 @@ class Labels:
     async def _moved_together(self) -> bool:
         """Wait to be moved with all others that need an approval; False where nobody came."""
         f = self._f
-        later = f.desk.start.clock.at(workflow.now() + TOGETHER)
+        now = f.desk.now()
+        later = min(f.desk.start.clock.at(workflow.now() + TOGETHER), now + AT_MOST)
         what = f"{f.ref.carrier_name} is out: all orders that cost more are asked about together"
         await f.desk.until(lambda: f.move is not None or bool(f.stop), later, what, "system")
         f.turn_back_if_stopped()
