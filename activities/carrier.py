@@ -31,37 +31,26 @@ class CarrierActivities:
         """Buy one parcel's label, once."""
         carrier = self._carrier(request.connector)
         parcel = await self._c.db.in_thread(self._parcel, request)
+        began = monotonic()
         with vendor_errors():
             label = await carrier.find(parcel.reference) if activity.info().attempt > 1 else None
             if label is None:
                 await self._c.db.in_thread(self._check_circuit, request, parcel.carrier)
-                label = await self._buy(carrier, parcel, request)
-        await self._c.db.in_thread(self._record, request, label)
+                try:
+                    label = await carrier.buy(parcel, request.max_minor, request.key)
+                except ConnectorError as error:
+                    failed = isinstance(error, CarrierDown) or self._slow(began)
+                    await self._c.db.in_thread(self._note_call, request, parcel.carrier, failed)
+                    raise
+        await self._c.db.in_thread(self._record, request, label, self._slow(began))
         return m.LabelBought(shipment_id=request.shipment_id, cost_minor=label.cost_minor)
 
-    async def _buy(self, carrier: Carrier, parcel: ParcelRequest, request: m.LabelRequest) -> Label:
-        """Buy it; how it went is what the carrier's circuit is judged by.
-
-        A carrier behind an aggregator may be silent until the call times out: slow is failed.
-        """
-        began = monotonic()
-        failed = True
-        try:
-            label = await carrier.buy(parcel, request.max_minor, request.key)
-            failed = self._slow(began)
-            return label
-        except CarrierDown:
-            raise
-        except ConnectorError:
-            failed = self._slow(began)
-            raise
-        finally:
-            await self._c.db.in_thread(self._note_call, request, parcel.carrier, failed)
-
     def _slow(self, began: float) -> bool:
+        """A carrier behind an aggregator may be silent until the call times out."""
         return monotonic() - began >= self._c.network.carrier_health.slow_seconds
 
     def _note_call(self, request: m.LabelRequest, carrier: str, failed: bool) -> None:
+        """How it went is what the carrier's circuit is judged by."""
         with self._c.db.write() as connection:
             node = fulfillments.get(connection, request.fulfillment_id).node
             circuits.note_call(connection, carrier, node, request.at, failed=failed)
@@ -162,7 +151,7 @@ class CarrierActivities:
             currency=self._c.network.currency,
         )
 
-    def _record(self, request: m.LabelRequest, label: Label) -> None:
+    def _record(self, request: m.LabelRequest, label: Label, slow: bool) -> None:
         with self._c.db.write() as connection:
             row = fulfillments.get(connection, request.fulfillment_id)
             eta = fulfillments.plan_of(row).deliver_p90
@@ -171,6 +160,8 @@ class CarrierActivities:
                 request.connector, label.external_id, label.tracker_id, label.label_url,
                 label.cost_minor, label.currency, eta, request.at,
             )  # fmt: skip
+            carrier = self._c.network.service(request.service).carrier
+            circuits.note_call(connection, carrier, row.node, request.at, failed=slow)
 
     def _live(self, request: m.UndoRequest) -> list[tuple[str, str, str]]:
         with self._c.db.read() as connection:

@@ -197,8 +197,8 @@ class Bed:
             await asyncio.sleep(0.05)
         raise AssertionError(f"not within {seconds} s: {condition}")
 
-    def rows(self, table: Any, order: str) -> list[Any]:
-        column = table.c.order_id if "order_id" in table.c else table.c.id
+    def rows(self, table: Any, order: str, by: str = "") -> list[Any]:
+        column = table.c[by or ("order_id" if "order_id" in table.c else "id")]
         with self.context.db.read() as connection:
             return list(connection.execute(select(table).where(column == order)))
 

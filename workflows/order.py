@@ -48,6 +48,7 @@ class OrderWorkflow:
         self._review = Review(self._desk)
         self._fulfillments: dict[str, Fulfillment] = {}
         self._early: dict[str, list[m.Observed]] = {}
+        self._early_moves: dict[str, m.Move] = {}
         self._seen: set[str] = set()
         self._cancel: m.CancelOrder | None = None
         self._cancel_lines: dict[str, m.CancelOrder] = {}
@@ -201,6 +202,7 @@ class OrderWorkflow:
         self._fulfillments[ref.id] = fulfillment
         for seen in self._early.pop(ref.id, []):
             fulfillment.learn(seen)
+        fulfillment.move = self._early_moves.pop(ref.id, None)
         if self._cancel:
             fulfillment.request_stop("cancel")
         self._desk.errand(fulfillment.run())
@@ -305,9 +307,14 @@ class OrderWorkflow:
 
     @workflow.signal
     async def move_carrier(self, move: m.Move) -> None:
-        """The carrier of a fulfillment order is out: how it goes on. One that left goes on."""
+        """A fulfillment order's carrier is out, or it will be late: how it goes on.
+
+        One that waits for its approval hears of it when it begins.
+        """
         fulfillment = self._fulfillments.get(move.fulfillment_id)
-        if fulfillment is not None:
+        if fulfillment is None:
+            self._early_moves[move.fulfillment_id] = move
+        else:
             fulfillment.move = move
 
     @workflow.signal

@@ -324,3 +324,20 @@ async def test_a_status_page_opens_it_and_probes_know_better_until_it_says_so_an
     names = bed.event_names("carrier:UPS")
     assert names.count("carrier.status_changed") == 4
     assert names.count("carrier.degraded") == 2
+
+
+async def test_an_order_that_waits_for_its_approval_hears_of_it_when_it_begins(bed: Bed) -> None:
+    bed.stock("TENT", dc_east=500)
+    incoming = bed.order("dear", [("TENT", 400)])
+    await bed.start(incoming)
+    case = await bed.case(incoming.order.id, "cost_approval")
+    carrier = carrier_of(bed, incoming.order.id)
+    c = bed.context
+    async with gateway(bed):
+        CarrierDesk(c.db, c.audit, c.network, "frankie", bed.now()).disable(carrier, "", None, "x")
+        await bed.until(lambda: bed.rows(t.moves, f"{incoming.order.id}/g1f1", "fulfillment_id"))
+        await bed.decide(case, CaseAction.APPROVE, "dana")
+        await bed.fulfilling(incoming.order.id)
+        (group,) = await bed.until(lambda: approvals(bed, carrier))
+        await bed.decide(group, CaseAction.APPROVE, "dana")
+        await bed.until(partial(moved_on, bed, incoming.order.id, carrier))
