@@ -15,11 +15,21 @@ from temporalio import activity
 
 from activities.context import Context
 from activities.contracts import Activity, connector_queue, m
+from activities.facts import holidays_of
 from activities.moving import decided, own_nodes
 from activities.planning import Planning
 from domain.carriers import CarrierLook, Due, Lane, LookAtCarrier, PlanMoves, SettleMoves
 from domain.cases import CaseAction, ExceptionCase
-from domain.circuits import EVERYWHERE, SYSTEM, Circuit, closed, failing, opened, tried
+from domain.circuits import (
+    EVERYWHERE,
+    SYSTEM,
+    Circuit,
+    closed,
+    failing,
+    opened,
+    tried,
+    worked_since,
+)
 from domain.network import Service
 from store import cases, circuits, events, moves
 
@@ -84,7 +94,9 @@ class CarrierHealth:
         watch = self._c.network.carrier_health
         calls = circuits.newest_calls(connection, request.carrier, watch)
         opened_at = {node: circuit.since for node, circuit in after.items()}
-        seen = circuits.scans(connection, request.carrier, request.at, watch, opened_at)
+        closed_on = holidays_of(self._c.network, request.at)
+        limit = worked_since(request.at, watch.unscanned_hours, closed_on)
+        seen = circuits.scans(connection, request.carrier, limit, opened_at)
         told = circuits.said_to_be_out(connection, request.carrier, opened_at.get(EVERYWHERE))
         return {EVERYWHERE: told} if told else failing(watch, calls, seen)
 

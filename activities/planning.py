@@ -30,7 +30,7 @@ from domain.decision import (
 )
 from domain.facts import OrderFacts
 from domain.fulfillment import FulfillmentPlan
-from store import cases, decisions, events, fulfillments, inventory, orders, workload
+from store import cases, circuits, decisions, events, fulfillments, inventory, orders, workload
 
 Kind = TypeVar("Kind", bound=Outcome)
 
@@ -233,6 +233,8 @@ class Planning:
         answer = m.Rerouted(
             action=outcome.action, because=outcome.because, approver=outcome.owner,
             planned_minor=part.cost_minor,
+            circuit_open=circuits.why_open(connection, part.carrier, row.node, request.at)
+            is not None,
         )  # fmt: skip
         if outcome.action != "next_service":
             return answer

@@ -10,7 +10,7 @@ by one bad answer.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -33,14 +33,14 @@ class Watch(Frozen):
         failing_percent: from this share on the circuit opens.
         slow_seconds: a purchase that takes so long counts as failed.
         unscanned_hours: a parcel that left so long ago without a scan counts as silent; business
-            time.
+            time, weekends and holidays left out.
         least_unscanned: fewer silent parcels: nothing is said.
         unscanned_percent: of the parcels that left in that time; from here on the circuit opens.
         pause_minutes: until an open circuit is tried again; doubled with each opening in a row,
             up to ``most_pause_minutes``. Business time.
         probes: successes in a row that close it.
         calm_hours: after so long without trouble an opening counts as the first one. Business time.
-        batch: orders that are moved to other carriers at a time, a second apart.
+        batch: orders that one transaction decides about when a lane opens.
     """
 
     calls: int = Field(default=20, ge=3, le=500)
@@ -130,6 +130,24 @@ def failing(watch: Watch, calls: Sequence[Call], scans: Mapping[str, Scans]) -> 
                 f"{watch.unscanned_hours} hours",
             )
     return found
+
+
+def worked_since(now: datetime, hours: int, holidays: Iterable[str]) -> datetime:
+    """The time from which on so many hours have passed, those of weekends and holidays left out.
+
+    Args:
+        holidays: ISO dates. Days are those of UTC: a few hours do not matter here.
+    """
+    closed, left, at = frozenset(holidays), timedelta(hours=hours), now
+    for _ in range(366):
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        begin = midnight if midnight < at else midnight - timedelta(days=1)
+        if begin.weekday() < 5 and begin.date().isoformat() not in closed:
+            if left <= at - begin:
+                return at - left
+            left -= at - begin
+        at = begin
+    return at
 
 
 def _fails(watch: Watch, calls: Sequence[Call]) -> str:

@@ -273,7 +273,10 @@ class RerouteRequest(Keyed):
 
 
 class Rerouted(Frozen):
-    """What the reroute policy wants, with the next service where it is one."""
+    """What the reroute policy wants, with the next service where it is one.
+
+    ``circuit_open``: the carrier is out for all: who watches it decides for everybody.
+    """
 
     action: Literal["keep", "next_service", "replan", "ask"]
     because: str
@@ -286,6 +289,7 @@ class Rerouted(Frozen):
     deliver_by: datetime | None = None
     approver: Role | None = None
     approval_because: str = ""
+    circuit_open: bool = False
 
 
 class ChangeService(FulfillmentRequestKeyed):

@@ -122,10 +122,9 @@ def said_to_be_out(connection: Connection, carrier: str, since: datetime | None)
 
 
 def scans(
-    connection: Connection, carrier: str, now: datetime, watch: Watch,
-    opened_at: Mapping[str, datetime],
+    connection: Connection, carrier: str, limit: datetime, opened_at: Mapping[str, datetime]
 ) -> dict[str, Scans]:  # fmt: skip
-    """Of the parcels that left some days ago, how many no carrier has scanned; by node.
+    """Of the parcels that left by a time, how many no carrier has scanned; by node.
 
     Those with a tracker of ours: a 3PL tells what it likes.
 
@@ -133,7 +132,6 @@ def scans(
         opened_at: when a node's lane was opened last; only what left after it counts.
     """
     s, f = t.shipments.c, t.fulfillments.c
-    limit = now - timedelta(hours=watch.unscanned_hours)
     rows = connection.execute(
         select(f.node, s.shipped_at, f.facts)
         .join_from(t.shipments, t.fulfillments, f.id == s.fulfillment_id)

@@ -8,7 +8,7 @@ looks now and then for parcels that nobody scans, and never ends.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -39,6 +39,7 @@ LOOK_EVERY = timedelta(hours=1)  # business time, for parcels that nobody scans
 # Wall time, however fast the business clock runs:
 IDLE = timedelta(minutes=1)  # between two looks while nothing is known to come
 BREATH = timedelta(seconds=2)  # between two probes
+AT_ONCE = 25  # orders that are told a second
 _RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=10)
 )
@@ -72,6 +73,8 @@ class CarrierHealthWorkflow:
         self._told_over: set[str] = set()
         self._to_agree: dict[tuple[str, Role], list[m.Move]] = defaultdict(list)
         self._asking: set[tuple[str, Role]] = set()
+        self._to_tell: list[m.Move] = []
+        self._telling = False
 
     @workflow.run
     async def run(self, start: CarrierStart) -> None:
@@ -86,12 +89,16 @@ class CarrierHealthWorkflow:
                 await self._settle(opening, "over")
                 self._told_over.add(opening)
             self._show(look)
-            if workflow.info().is_continue_as_new_suggested() and not self._asking:
+            if workflow.info().is_continue_as_new_suggested() and not self._busy:
                 await self._desk.finish_errands()
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(start)
             due = await self._rest(look)
             probed = tuple([await self._probe(each) for each in due])
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._asking or self._telling)
 
     async def _rest(self, look: CarrierLook) -> Sequence[Due]:
         """Wait for news, or until something is due: what is to be tried then."""
@@ -148,7 +155,7 @@ class CarrierHealthWorkflow:
     # --- moving what has not left -----------------------------------------------------------
 
     async def _move_away(self, lane: Lane) -> None:
-        """Tell every order on the lane how it goes on, in batches; ask once for what costs more."""
+        """Decide how every order on the lane goes on; ask once for all that costs more."""
         more = True
         while more:
             found: m.Moves = await workflow.execute_activity(
@@ -165,14 +172,12 @@ class CarrierHealthWorkflow:
                 retry_policy=_RETRY,
                 summary="who goes how?",
             )
-            await self._tell([x for x in found.moves if x.approver is None])
+            self._tell(move for move in found.moves if move.approver is None)
             for move in found.moves:
                 if move.approver is not None:
                     self._to_agree[lane.opening, move.approver].append(move)
             self._met.add(lane.opening)
             more = found.more
-            if more:
-                await workflow.sleep(BETWEEN_BATCHES)
         for asked in self._to_agree:
             if asked not in self._asking:
                 self._asking.add(asked)
@@ -223,11 +228,27 @@ class CarrierHealthWorkflow:
             retry_policy=_RETRY,
             summary=outcome,
         )
-        await self._tell(found.moves)
+        self._tell(found.moves)
 
-    async def _tell(self, moves: Sequence[m.Move]) -> None:
-        """Signal the orders, and tell customer care the dates that changed."""
-        await tell(moves)
+    def _tell(self, moves: Iterable[m.Move]) -> None:
+        """Have the orders signalled, a batch a second: each of them asks vendors then."""
+        self._to_tell += moves
+        if not self._telling:
+            self._telling = True
+            self._desk.errand(self._tell_all())
+
+    async def _tell_all(self) -> None:
+        while self._to_tell:
+            batch = self._to_tell[:AT_ONCE]
+            del self._to_tell[:AT_ONCE]
+            await tell(batch)
+            self._tell_dates(batch)
+            if self._to_tell:
+                await workflow.sleep(BETWEEN_BATCHES)
+        self._telling = False
+
+    def _tell_dates(self, moves: Sequence[m.Move]) -> None:
+        """Tell customer care the dates that changed."""
         later = [x for x in moves if x.action == "next_service" and x.deliver_by != x.planned_by]
         if later and self._desk.start.cx is not None:
             self._desk.errand(self._tell_care(later, self._desk.start.cx))

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from workflows.fulfillment import Fulfillment
 
 MAX_QUOTE_PERCENT = 125  # of the planned parcel price; above it the reroute policy is asked
-# While a carrier is out, whoever needs an approval is asked once for all orders; so long one waits
-# to be among them: wall time, and under a fast clock no longer than half a business day.
-TOGETHER, AT_MOST = timedelta(seconds=90), timedelta(hours=12)
+# While a carrier is out, whoever needs an approval is asked once for all orders, and one waits to be
+# among them. Wall time: a while where its carrier has only begun to fail (under a fast clock no
+# longer than half a day); where it is known to be out, until whoever watches it has come to all.
+BEGUN, HALF_A_DAY = timedelta(seconds=90), timedelta(hours=12)
+KNOWN = timedelta(minutes=10)
 _TRIGGER_OF: dict[str, RerouteTrigger] = {
     ErrorType.REFUSED: "label_refused",
     ErrorType.CARRIER_DOWN: "carrier_outage",
@@ -199,7 +201,7 @@ class Labels:
             f.turn_back_if_stopped()
         if answer.action == "next_service":
             together = refused.trigger == "carrier_outage" and answer.approver is not None
-            if together and await self._moved_together():
+            if together and await self._moved_together(answer.circuit_open):
                 return
             if await self._agreed(answer, answer.approval_because or answer.because, True):
                 await self._change(answer)
@@ -209,11 +211,13 @@ class Labels:
             return
         await self._ask(refused, answer.because)
 
-    async def _moved_together(self) -> bool:
+    async def _moved_together(self, known: bool) -> bool:
         """Wait to be moved with all others that need an approval; False where nobody came."""
         f = self._f
-        now = f.desk.now()
-        later = min(f.desk.start.clock.at(workflow.now() + TOGETHER), now + AT_MOST)
+        clock = f.desk.start.clock
+        later = clock.at(workflow.now() + (KNOWN if known else BEGUN))
+        if not known:
+            later = min(later, f.desk.now() + HALF_A_DAY)
         what = f"{f.ref.carrier_name} is out: all orders that cost more are asked about together"
         await f.desk.until(lambda: f.move is not None or bool(f.stop), later, what, "system")
         f.turn_back_if_stopped()

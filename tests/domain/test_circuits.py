@@ -19,6 +19,7 @@ from domain.circuits import (
     opened,
     pause,
     tried,
+    worked_since,
 )
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -136,3 +137,20 @@ def test_a_person_s_circuit_ends_at_its_time() -> None:
 def test_a_window_smaller_than_the_failures_that_it_needs_is_refused() -> None:
     with pytest.raises(ValidationError, match="least_failures: may be at most calls"):
         Watch(calls=4, least_failures=5)
+
+
+@pytest.mark.parametrize(
+    ("now", "hours", "since"),
+    [
+        ("2026-03-04T12:00", 36, "2026-03-03T00:00"),  # midweek: as on the clock
+        ("2026-03-02T12:00", 36, "2026-02-27T00:00"),  # Monday: the weekend does not count
+        ("2026-03-01T09:00", 36, "2026-02-26T12:00"),  # Sunday
+        ("2026-03-03T12:00", 36, "2026-02-27T00:00"),  # after a Monday that was a holiday
+        ("2026-03-04T00:00", 24, "2026-03-03T00:00"),
+    ],
+)
+def test_weekends_and_holidays_are_left_out(now: str, hours: int, since: str) -> None:
+    at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    holidays = ["2026-03-02"] if now.startswith("2026-03-03T12") else []
+    found = worked_since(at, hours, holidays)
+    assert found == datetime.fromisoformat(since).replace(tzinfo=UTC)
