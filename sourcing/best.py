@@ -59,8 +59,9 @@ class Best:
             return
         if self._k == 1:
             choice = tuple([loads[0][1] for loads in options])
-            self.ranked = [min([(cost, len(choice), choice), *self.ranked])]
-            self.bound = self.ranked[0][0]
+            found = (cost, len(choice), choice)
+            if not self.ranked or found < self.ranked[0]:
+                self.ranked, self.bound = [found], cost
         else:
             self._keep_all(cost, options)
 

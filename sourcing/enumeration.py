@@ -22,6 +22,10 @@ STEPS_PER_SET = 30_000
 
 # What a way to give a line costs at least, and what it adds to what the nodes were given.
 _Way = tuple[float, int]
+# What a node costs to open, its index, the lines that it has nothing of, what each line costs.
+_Node = tuple[float, int, int, list[float]]
+# What a set of nodes costs at least, and the nodes.
+_Set = tuple[float, tuple[int, ...]]
 
 
 class Enumeration:
@@ -46,9 +50,9 @@ class Enumeration:
         self._at = [*range(0, most * task.width, task.width)]
         self._at_one_node()
         opened = sorted(task.opened.values())
-        lines = sum(map(min, zip(*task.least.values()))) - SLACK  # noqa: B905
+        lines = sum(map(min, zip(*task.least.values())))  # noqa: B905
         for size in range(2, most + 1):
-            if sum(opened[:size]) + lines > best.bound:
+            if sum(opened[:size]) + lines - SLACK > best.bound:
                 continue
             for least, chosen in self._sets(size, lines):
                 if least > best.bound or best.steps > STEP_LIMIT:
@@ -75,40 +79,56 @@ class Enumeration:
         held, demand = self._task.pricer.stock[n], self._task.demand
         return all(held[sku] >= demand(sku) for sku, _, _ in self._task.wanted)
 
-    def _sets(self, size: int, lines: float) -> list[tuple[float, tuple[int, ...]]]:
+    def _sets(self, size: int, lines: float) -> list[_Set]:
         """Sets of nodes that hold something of each line, with what they cost at least.
 
         Args:
-            lines: what all lines cost at least, wherever they ship from, less ``SLACK``.
+            lines: what all lines cost at least, wherever they ship from.
         """
         task, best = self._task, self._best
-        found: list[tuple[float, tuple[int, ...]]] = []
-        until, bound = best.steps + STEPS_PER_SET, best.bound
+        until = best.steps + STEPS_PER_SET
         nodes = sorted(
             [(x, n, _lacks(task.least[n]), task.least[n]) for n, x in task.opened.items()]
         )
-
-        def grow(
-            start: int, left: int, chosen: tuple[int, ...], opened: float, lack: int,
-            least: list[float],
-        ) -> None:  # fmt: skip
-            best.steps += len(nodes) - start
-            for i in range(start, len(nodes) - left + 1):
-                opening, n, lacks, costs = nodes[i]
-                # Later nodes cost at least as much, so nothing better follows.
-                if opened + opening * left + lines > bound or best.steps > until:
-                    return
-                if left > 1:
-                    both = [*map(min, least, costs)] if chosen else costs
-                    grow(i + 1, left - 1, (*chosen, n), opened + opening, lack & lacks, both)
-                elif not lack & lacks:
-                    total = opened + opening - SLACK + sum(map(min, least, costs))
-                    if total <= bound:
-                        found.append((total, (*chosen, n)))
-
-        grow(0, size, (), 0, -1, [])
+        found = self._grow(nodes, size, lines, until, (), -SLACK, -1, [inf] * len(task.wanted))
         self.exact &= best.steps <= until
         found.sort()
+        return found
+
+    def _grow(
+        self, nodes: list[_Node], left: int, lines: float, until: int,
+        chosen: tuple[int, ...], opened: float, lack: int, least: list[float],
+    ) -> list[_Set]:  # fmt: skip
+        """Sets of what was chosen and so many more of these nodes.
+
+        Args:
+            until: steps.
+            opened: what it costs to open those chosen.
+            lack: lines that none of them has anything of, as bits.
+            least: what each line costs at least at one of them.
+        """
+        found: list[_Set] = []
+        bound, best = self._best.bound, self._best
+        for i, (opening, n, lacks, costs) in enumerate(nodes):
+            # Later nodes cost at least as much, so nothing better follows.
+            if opened + opening * left + lines > bound or best.steps > until:
+                break
+            later = nodes[i + 1 :]
+            best.steps += len(later)
+            here, missing, both = opened + opening, lack & lacks, [*map(min, least, costs)]
+            if left > 2:
+                found += self._grow(
+                    later, left - 1, lines, until, (*chosen, n), here, missing, both
+                )
+                continue
+            room = bound - here  # the last one, without a call for each
+            for opening_last, last, lacks_last, costs_last in later:
+                if opening_last + lines > room:
+                    break
+                if not missing & lacks_last:
+                    added = opening_last + sum(map(min, both, costs_last))
+                    if added <= room:
+                        found.append((here + added, (*chosen, n, last)))
         return found
 
     def _assign(self, nodes: tuple[int, ...], least: float) -> None:
@@ -131,7 +151,10 @@ class Enumeration:
                 cheapest = ways[0][0]
             else:
                 most = cheapest + slack
-                ways = [(cost, key << p) for cost, p in zip(costs, at) if cost <= most]  # noqa: B905
+                ways = []
+                for cost, p in zip(costs, at):  # noqa: B905
+                    if cost <= most:
+                        ways.append((cost, key << p))
             least += cheapest
             if len(ways) > 1:
                 ways.sort()
@@ -139,40 +162,52 @@ class Enumeration:
             else:
                 given += ways[0][1]
         if given & guard == guard:
-            self._give(nodes, moves, least, given, guard)
+            if moves:
+                stop = min(STEP_LIMIT, self._best.steps + STEPS_PER_SET)
+                self._give(nodes, moves, stop, guard, 0, least, given)
+            else:
+                self._offer(nodes, given, least)
+
+    def _offer(self, nodes: tuple[int, ...], given: int, least: float) -> None:
+        mask = (1 << self._task.width) - 1
+        keys = []
+        for _, at in zip(nodes, self._at):  # noqa: B905
+            key = given >> at & mask
+            if not key:
+                return
+            keys.append(key)
+        self._best.offer(nodes, keys, least)
 
     def _give(
-        self, nodes: tuple[int, ...], moves: list[list[_Way]], least: float, given: int, guard: int
-    ) -> None:
+        self, nodes: tuple[int, ...], moves: list[list[_Way]], stop: int, guard: int,
+        move: int, cost: float, given: int,
+    ) -> None:  # fmt: skip
         """Give the lines that can go several ways in every way within the bound.
 
         Args:
             moves: of each such line its ways, the cheapest first.
-            least: what everything costs at least where each goes the cheapest.
-            given: what the other lines give.
+            stop: steps.
             guard: bits that are gone where more of an SKU was taken than there is.
+            move: which of the lines is next.
+            cost: what everything costs at least where these lines go the cheapest.
+            given: what the lines before it and those with one way give.
         """
-        best, mask = self._best, (1 << self._task.width) - 1
-        at = self._at[: len(nodes)]
-        stop = min(STEP_LIMIT, best.steps + STEPS_PER_SET)
-
-        def give(move: int, cost: float, given: int) -> None:
-            best.steps += 1
-            if best.steps > stop:
-                self.exact = False
-            elif move == len(moves):
-                keys = [given >> p & mask for p in at]
-                if all(keys):
-                    best.offer(nodes, keys, cost)
-            else:
-                cost -= moves[move][0][0]
-                for least, to in moves[move]:
-                    if cost + least > best.bound:
-                        return
-                    if (given + to) & guard == guard:
-                        give(move + 1, cost + least, given + to)
-
-        give(0, least, given)
+        best = self._best
+        best.steps += 1
+        if best.steps > stop:
+            self.exact = False
+            return
+        ways = moves[move]
+        cost -= ways[0][0]
+        for least, to in ways:
+            if cost + least > best.bound:
+                return
+            then = given + to
+            if then & guard == guard:
+                if move + 1 < len(moves):
+                    self._give(nodes, moves, stop, guard, move + 1, cost + least, then)
+                else:
+                    self._offer(nodes, then, cost + least)
 
     def _ways(
         self, line: int, nodes: tuple[int, ...], shelves: dict[tuple[int, str], int]

@@ -119,6 +119,8 @@ class Pricer:
         if known is None:
             load, left = [], key
             for i, line in enumerate(self.lines):
+                if not left:
+                    break
                 left, units = divmod(left, line.quantity + 1)
                 if units:
                     load.append((i, units))

@@ -66,12 +66,13 @@ class Task:
             if fixed or floor[0] < 0:
                 floor = self._floor(n)
             a_line, a_unit, per_mg = node.line_cost_minor, node.unit_cost_minor, floor[1]
-            least = whole = [
-                a_line + units * (a_unit + bid(sku, 0)) + weight * per_mg
-                if held(sku, 0) >= units
-                else inf
-                for sku, units, weight in wanted
-            ]
+            whole: list[float] = []
+            for sku, units, weight in wanted:  # a comprehension over cells takes longer
+                if held(sku, 0) >= units:
+                    whole.append(a_line + units * (a_unit + bid(sku, 0)) + weight * per_mg)
+                else:
+                    whole.append(inf)
+            least = whole
             if inf in whole and self.parted:
                 least = self._in_part(n, whole, per_mg)
             if excluded:
