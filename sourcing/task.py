@@ -54,7 +54,7 @@ class Task:
         self.opened: dict[int, float] = {}
         self.least: dict[int, list[float]] = {}
         self.whole: dict[int, list[float]] = {}
-        self.parted = [i for i, (_, quantity, _) in enumerate(self.wanted) if quantity > 1]
+        self._parted = [i for i, (_, quantity, _) in enumerate(self.wanted) if quantity > 1]
         if self.wanted:
             self._bound_from_below(excluded)
 
@@ -73,7 +73,7 @@ class Task:
                 else:
                     whole.append(inf)
             least = whole
-            if inf in whole and self.parted:
+            if inf in whole and self._parted:
                 least = self._in_part(n, whole, per_mg)
             if excluded:
                 self._leave_out(node.id, excluded, whole, least)
@@ -86,7 +86,7 @@ class Task:
         """The same where the node may hold a part of a line only."""
         node, held, bid = self.pricer.nodes[n], self.pricer.stock[n].get, self.pricer.bids[n].get
         least = [*whole]
-        for i in self.parted:
+        for i in self._parted:
             sku, units, weight = self.wanted[i]
             if held(sku, 0) > 0:
                 a_unit = node.unit_cost_minor + bid(sku, 0)
