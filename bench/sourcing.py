@@ -4,8 +4,8 @@ The multi-item benchmark (bench/multi_item.py): every policy meets the same orde
 stock; the cost of each is divided by the linear program that knows the demand in expectation.
 ``myopic_exact`` and ``ours`` are the product's own planner (sourcing), asked through a snapshot
 as a decision is; ours adds bid prices from the product's program over plans (sourcing/bids.py),
-solved again after each hundredth of the orders. ``us_per_order`` is the processor time of deciding
-from a snapshot, solves included.
+solved again after each fiftieth of the orders over the plans that it found at first.
+``us_per_order`` is the processor time of deciding from a snapshot, solves included.
 ``gap_cut``: how much of the distance that Ma's dilated rounding leaves to the bound is gone.
 """
 
@@ -27,15 +27,15 @@ from bench.rounding import Policy, Shares, dilated, jasin_sinha, nearest
 from domain.decision import RouteSnapshot
 from domain.facts import LineFacts, NodeFacts, OrderFacts, RateCard, ServiceFacts, TransitFacts
 from sourcing import Pricer, Verdicts, ranked
-from sourcing.bids import ROUNDS, Bids, Outlook, Wanted
+from sourcing.bids import Bids, Outlook, Wanted
 from worker import settle_memory
 
 HERE = Path(__file__).parent
 PERIODS = 10_000
 INSTANCES = 10
 SEQUENCES = 1
-SOLVES = 100
-LOOK_EVERY = 50  # solves; between them the program goes on with the plans that it has
+SOLVES = 50
+LOOKS = 4  # for plans, when it is first solved; later ones find one in a hundred
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 POUND_MG = 453_592
 FREE = Verdicts()
@@ -210,12 +210,13 @@ class Planned:
 
     def _solve(self, left: float, stock: np.ndarray) -> None:
         """What stock is worth for the orders that are expected in the periods left."""
-        planner, looking = self._planner, self._seen // self._every % LOOK_EVERY == 0
+        planner = self._planner
         if self._outlook is None:
             self._outlook = planner.outlook(left, stock)
+            self._outlook.solve(LOOKS)
         else:
             self._outlook.renew([left * r for r in planner.kind_rates], planner.spots(stock))
-        self._outlook.solve(ROUNDS if looking else 0)
+            self._outlook.solve(0)
         self._bids = self._outlook.rounded()
 
 

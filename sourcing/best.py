@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from bisect import insort
+import sys
 from collections.abc import Sequence
 
-from sourcing.lanes import Pounds
+from sourcing.lanes import Pounds, Prices
 from sourcing.plans import Choice
 from sourcing.task import Task
 
 # Integers only, so that plans compare by ID order: cost, number of nodes, choice.
 Ranked = tuple[int, int, Choice]
-_Row = tuple[tuple[int, int], ...]  # (cost, service), cheapest first
+# How far the cheapest price of a load at a node is over what the load costs there at least, and
+# (how far each price is over the cheapest, who ships what by which service), the cheapest first.
+_Priced = tuple[float, list[tuple[int, tuple[int, int, int]]]]
+SLACK = 1  # that what loads cost at least is less: their pounds are rounded up with a tolerance
 _PRICING = 5  # steps
 
 
@@ -27,84 +30,87 @@ class Best:
 
     def __init__(self, task: Task, k: int) -> None:
         self.ranked: list[Ranked] = []
-        self.bound: float = math.inf
+        self.bound: float = sys.float_info.max
         self.steps = 0
         self._task = task
         self._k = k
-        # prices of a load at a node, and how far the cheapest is over what it costs at least
-        self._priced: dict[tuple[int, int], tuple[_Row, float]] = {}
-        self._rows: dict[tuple[int, tuple[Pounds, ...]], _Row] = {}
+        self._priced: dict[tuple[int, int], _Priced] = {}
+        self._rows: dict[tuple[int, tuple[Pounds, ...]], Prices] = {}
 
     def offer(self, nodes: tuple[int, ...], keys: Sequence[int], least: float) -> None:
         """Keep every choice of services for these loads that is among the best.
 
         Args:
             nodes: sorted.
-            least: what all of it costs at least; each exact price makes it more.
+            least: what all of it costs at least, less ``SLACK``; each exact price makes it more.
         """
-        options = []
-        for at in zip(nodes, keys, strict=True):
-            known = self._priced.get(at)
+        options, priced = [], self._priced
+        for at in zip(nodes, keys):  # noqa: B905
+            known = priced.get(at)
             if known is None:
-                known = self._priced[at] = self._price(*at)
-            row, over = known
-            least += over
-            if least > self.bound or not row:
+                known = priced[at] = self._price(*at)
+            least += known[0]
+            if least > self.bound:
                 return
-            options.append(row)
-        rest = [0] * (len(nodes) + 1)
-        for at_node in range(len(nodes) - 1, -1, -1):
-            rest[at_node] = rest[at_node + 1] + options[at_node][0][0]
-        self._choose(nodes, tuple(keys), options, rest, 0, 0, ())
-
-    def _price(self, n: int, key: int) -> tuple[_Row, float]:
-        """(cost, service) of a load at a node, cheapest first, none when it is freight; and how
-        far that is over the least."""
-        pricer = self._task.pricer
-        load = pricer.load(key)
-        self.steps += _PRICING
-        pounds = pricer.pounds(n, load)
-        if pounds is None:
-            return (), 0.0
-        row = self._rows.get((n, pounds))
-        if row is None:
-            prices = pricer.at_pounds(n, pounds)
-            lanes = self._task.lanes[n]
-            options = [(fixed + prices[lane.at], lane.service) for lane, fixed in lanes]
-            row = (min(options),) if self._k == 1 else tuple(sorted(options)[: self._k])
-            self._rows[n, pounds] = row
-        here = pricer.handling(n, load) + pricer.scarcity(n, load)
-        opened, units_cost = self._task.least(n)
-        least = opened + pricer.nodes[n].line_cost_minor * len(load)
-        for i, units in load:
-            least += units * units_cost[i]
-        over = here + row[0][0] - least
+            options.append(known[1])
+        # Costs are whole numbers: what is left of a fraction is what arithmetic lost.
+        cost = round(least) + SLACK
+        if cost > self.bound:
+            return
         if self._k == 1:
-            cost, service = row[0]
-            return ((here + cost, service),), over
-        return tuple([(here + cost, service) for cost, service in row]), over
+            choice = tuple([loads[0][1] for loads in options])
+            found = (cost, len(choice), choice)
+            if not self.ranked or found < self.ranked[0]:
+                self.ranked, self.bound = [found], cost
+        else:
+            self._keep_all(cost, options)
 
-    def _choose(
-        self, nodes: tuple[int, ...], keys: tuple[int, ...],
-        options: Sequence[_Row], rest: list[int], at: int, cost: int, services: tuple[int, ...],
-    ) -> None:  # fmt: skip
-        """Keep what is among the best of the services of the nodes from ``at`` on.
+    def _keep_all(self, cost: int, options: list[list[tuple[int, tuple[int, int, int]]]]) -> None:
+        """Keep what is among the best of all choices of services.
 
         Args:
-            rest: what the nodes from each one on cost at least.
-            cost: of the services chosen so far.
+            cost: of the cheapest one.
+            options: by node.
         """
-        least, last = rest[at + 1], at + 1 == len(nodes)
-        for price, service in options[at]:
-            so_far = cost + price
-            if so_far + least > self.bound:
-                return
-            chosen = (*services, service)
-            if not last:
-                self._choose(nodes, keys, options, rest, at + 1, so_far, chosen)
-                continue
-            choice = tuple(zip(nodes, chosen, keys, strict=True))
-            insort(self.ranked, (so_far, len(nodes), choice))
-            if len(self.ranked) >= self._k:
-                del self.ranked[self._k :]
-                self.bound = self.ranked[-1][0]
+        found: list[tuple[int, Choice]] = [(cost, ())]
+        for loads in options:
+            found = [
+                (cost + more, (*chosen, load))
+                for cost, chosen in found
+                for more, load in loads
+                if cost + more <= self.bound
+            ]
+            if len(found) > self._k:  # what is not among them now will not be with more nodes
+                found.sort()
+                del found[self._k :]
+        self.ranked += [(cost, len(options), choice) for cost, choice in found]
+        self.ranked.sort()
+        if len(self.ranked) >= self._k:
+            del self.ranked[self._k :]
+            self.bound = self.ranked[-1][0]
+
+    def _price(self, n: int, key: int) -> _Priced:
+        """Prices of a load at a node; infinite when it is freight."""
+        task = self._task
+        self.steps += _PRICING
+        weight, key = key >> task.shift, key & task.digits
+        parcels = task.pricer.pounds_of(n, key, weight)
+        if parcels is None:
+            return math.inf, []
+        row = self._row(n, parcels) if task.lanes[n][1] else task.pricer.cheapest(n, parcels)
+        cheapest, service = row[0]
+        base, per_mg = task.floors[n]
+        over = cheapest - base - weight * per_mg
+        if self._k == 1:
+            return over, [(0, (n, service, key))]
+        return over, [(price - cheapest, (n, service, key)) for price, service in row[: self._k]]
+
+    def _row(self, n: int, parcels: tuple[Pounds, ...]) -> Prices:
+        """Prices at a node where lanes cost something besides."""
+        row = self._rows.get((n, parcels))
+        if row is None:
+            lanes, fixed = self._task.lanes[n]
+            prices, each = self._task.pricer.at_pounds(n, parcels), zip(lanes, fixed, strict=True)
+            row = tuple(sorted([(prices[lane.at] + f, lane.service) for lane, f in each]))
+            self._rows[n, parcels] = row
+        return row

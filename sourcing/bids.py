@@ -108,7 +108,7 @@ class Outlook:
         if (order, draft.choice) in self._known:
             return False
         self._known.add((order, draft.choice))
-        self._program.add(order, draft.total - draft.cost.scarcity, takes(draft))
+        self._program.add(order, draft.unbid, takes(draft))
         self.plans.append((order, draft))
         return True
 

@@ -20,6 +20,8 @@ from sourcing.rates import Billed, Place, billed, parcel_price, price_floor
 
 # Parcels as (what each is billed for, how many of them).
 Pounds = tuple[tuple[Billed, int], ...]
+# (price, service), the cheapest first.
+Prices = tuple[tuple[int, int], ...]
 
 
 class Lane(NamedTuple):
@@ -69,6 +71,7 @@ class Fares:
     """What leaves a node for a destination, by service, and why the rest does not.
 
     Attributes:
+        floor: (intercept, slope per milligram) of a line that no price of any fare is under.
         refused: (service index, why it is no lane).
         rules: a card for each different rule of what parcels are billed for.
         same_rules: equal where parcels are billed alike.
@@ -76,6 +79,7 @@ class Fares:
 
     tariff: Tariff
     fares: tuple[Fare, ...]
+    floor: tuple[float, float]
     refused: tuple[tuple[int, str], ...]
     rules: tuple[RateCard, ...]
     same_rules: tuple[Any, ...]
@@ -131,23 +135,40 @@ def fares_from(of: Tariff, node: str, zones: tuple[tuple[str, int], ...]) -> Far
             rules.setdefault(rule, card)
             floor = price_floor(card, zone, of.place)
             fares.append(Fare(s, zone, card, transit, floor, [*rules].index(rule)))
-    return Fares(of, tuple(fares), tuple(refused), tuple(rules.values()), tuple(rules))
+    floors = [fare.floor for fare in fares]
+    floor = (
+        min([base for base, _ in floors], default=0),
+        min([a_pound for _, a_pound in floors], default=0.0) / MG_PER_LB,
+    )
+    return Fares(of, tuple(fares), floor, tuple(refused), tuple(rules.values()), tuple(rules))
 
 
 @lru_cache(maxsize=16_384)
-def arrivals(of: Fares, leaves: datetime, timezone: str) -> tuple[tuple[datetime, datetime], ...]:
-    """(p50, p90) of each fare, for what leaves at a time.
+def leaving(
+    of: Tariff, n: int, node: str, zones: tuple[tuple[str, int], ...], ship_at: datetime,
+    timezone: str,
+) -> tuple[Fares, tuple[Lane, ...], datetime]:  # fmt: skip
+    """What leaves a node, a lane for each fare that comes late to nobody, and when the last of
+    them arrives.
+
+    Args:
+        n: the node's index.
+        zones: the destination's, by carrier.
 
     Raises:
         ValueError: a carrier's calendar has no deliverable day within the horizon.
     """
-    services, holidays = of.tariff.services, of.tariff.holidays
-
-    def lands(fare: Fare, days: int) -> datetime:
-        saturday = services[fare.service].delivers_saturday
-        return deliver_at(leaves, days, timezone, holidays, saturday)
-
-    return tuple((lands(f, f.transit.p50), lands(f, f.transit.p90)) for f in of.fares)
+    fares = fares_from(of, node, zones)
+    lanes = []
+    for at, fare in enumerate(fares.fares):
+        service = of.services[fare.service]
+        p50, p90 = (
+            deliver_at(ship_at, days, timezone, of.holidays, service.delivers_saturday)
+            for days in (fare.transit.p50, fare.transit.p90)
+        )
+        pair = (node, service.id)
+        lanes.append(Lane(n, fare.service, pair, at, fare.zone, fare.floor, p50, p90, 0))
+    return fares, tuple(lanes), max([lane.deliver_p90 for lane in lanes], default=ship_at)
 
 
 @lru_cache(maxsize=65_536)
@@ -162,6 +183,13 @@ def asked(of: Fares, parcels: tuple[Pounds, ...]) -> tuple[int, ...]:
             for parcel, count in parcels[f.rule])
         for f in of.fares
     )  # fmt: skip
+
+
+@lru_cache(maxsize=65_536)
+def cheapest_first(of: Fares, parcels: tuple[Pounds, ...]) -> Prices:
+    """What each fare asks for parcels, and its service."""
+    services = [fare.service for fare in of.fares]
+    return tuple(sorted(zip(asked(of, parcels), services, strict=True)))
 
 
 @lru_cache(maxsize=16_384)

@@ -116,11 +116,15 @@ class _Simplex:
         self._added += 1
 
     def supply(self, counts: Sequence[float], stock: Mapping[Spot, float]) -> None:
-        infinite = _highspy.kHighsInf
-        for order, count in enumerate(counts):
-            self._lp.changeRowBounds(order, count, infinite)
-        for spot, row in self._spots.items():
-            self._lp.changeRowBounds(row, -infinite, stock.get(spot, 0))
+        upper = np.array([stock.get(spot, 0.0) for spot in self._spots])
+        lower = np.full(len(upper), -_highspy.kHighsInf)
+        rows = self._orders + len(upper)
+        self._lp.changeRowsBounds(  # type: ignore[attr-defined]
+            rows,
+            np.arange(rows, dtype=np.int32),
+            np.concatenate([np.array(counts, dtype=np.float64), lower]),
+            np.concatenate([np.full(self._orders, _highspy.kHighsInf), upper]),
+        )
 
     def solve(self) -> tuple[Sequence[float], dict[Spot, float]]:
         self._lp.run()

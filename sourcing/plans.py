@@ -74,7 +74,7 @@ class Draft:
         choice: what it is made of; equal choices over one pricer are equal plans.
     """
 
-    __slots__ = ("_builder", "_cost", "_legs", "choice", "total")
+    __slots__ = ("_builder", "_cost", "_legs", "_unbid", "choice", "total")
 
     def __init__(self, builder: Builder, total: int, choice: Choice) -> None:
         self.total = total
@@ -82,6 +82,7 @@ class Draft:
         self.choice = choice
         self._cost: CostParts | None = None
         self._legs: list[Leg] | None = None
+        self._unbid: int | None = None
 
     @property
     def id(self) -> str:
@@ -118,6 +119,14 @@ class Draft:
         if self._cost is None:
             self._cost = self._builder.cost(self.fulfillments)
         return self._cost
+
+    @property
+    def unbid(self) -> int:
+        """What it is ranked by, without scarcity: bids are nobody's cost."""
+        if self._unbid is None:
+            pricer, legs = self._builder.pricer, self.fulfillments
+            self._unbid = self.total - sum([pricer.scarcity(leg.n, leg.load) for leg in legs])
+        return self._unbid
 
     @property
     def cash_minor(self) -> int:

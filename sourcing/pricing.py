@@ -7,20 +7,35 @@ dimensional rule. What does not depend on the order is kept for longer (lanes.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from copy import copy
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from domain.decision import RouteSnapshot
 from domain.facts import LineFacts, NodeFacts, ServiceFacts
 from domain.units import ceil_pounds
-from sourcing.lanes import Fares, Lane, Pounds, arrivals, asked, fares_from, light, tariff
+from sourcing.lanes import (
+    Fares,
+    Lane,
+    Pounds,
+    Prices,
+    asked,
+    cheapest_first,
+    leaving,
+    light,
+    tariff,
+)
 from sourcing.packing import MAX_PARCEL_MG, Box, FreightNeeded, PackItem, pack
 from sourcing.promise import days_late
 from sourcing.rates import Billed, Place, billed
 
 # Units of lines by index into ``Pricer.lines``, ascending.
 Load = tuple[tuple[int, int], ...]
+
+_id, _line_id = attrgetter("id"), attrgetter("line_id")
+_NONE: Mapping[str, int] = {}
 
 
 class Quote(NamedTuple):
@@ -35,40 +50,34 @@ class Pricer:
     """Prices loads of one snapshot. Nodes, services and lines are sorted by ID.
 
     Attributes:
-        lanes: usable lanes by (node index, service index).
-        leaving: the same by node, in the order of ``asked``.
+        leaving: usable lanes by node, in the order of ``asked``.
+        fares: what they are priced by, by node.
         refused: why a configured (node index, service index) is no lane.
         snapshot: what it prices.
+        weights: of a unit of each line, in milligrams.
+        light: every load is one parcel that needs no packing, up to what a parcel may weigh.
         stock: units that may be given, by node and SKU.
+        bids: what taking a unit costs others, by node and SKU; nothing where none is named.
         searched: what searches over these prices found, by what they were asked; None where
             nobody will ask the same again. Two versions of a policy mostly do (backtest).
     """
 
     def __init__(self, snapshot: RouteSnapshot) -> None:
         order = snapshot.order
-        self.lines: tuple[LineFacts, ...] = tuple(
-            sorted(
-                (x for x in order.lines if x.requires_shipping and x.quantity > 0),
-                key=lambda x: x.line_id,
-            )
-        )
-        self.nodes: tuple[NodeFacts, ...] = tuple(sorted(snapshot.nodes, key=lambda n: n.id))
-        self.whole: Load = tuple((i, line.quantity) for i, line in enumerate(self.lines))
-        self.lanes: dict[tuple[int, int], Lane] = {}
+        lines = [x for x in order.lines if x.requires_shipping and x.quantity > 0]
+        self.lines: tuple[LineFacts, ...] = tuple(sorted(lines, key=_line_id))
+        self.nodes: tuple[NodeFacts, ...] = tuple(sorted(snapshot.nodes, key=_id))
         self.leaving: list[tuple[Lane, ...]] = []
+        self.fares: list[Fares] = []
         self.refused: dict[tuple[int, int], str] = {}
         self.searched: dict[Any, Any] | None = None
         self.snapshot = snapshot
-        self._weights = [line.weight_mg for line in self.lines]
-        self._bases = [line.quantity + 1 for line in self.lines]
-        self._light = not any(
-            x.length or x.width or x.height or x.ships_alone or x.hazmat for x in self.lines
+        self.weights = [line.weight_mg for line in self.lines]
+        self.light = not any(
+            x.length or x.width or x.height or x.ships_alone or x.hazmat for x in lines
         )
-        self._bids_of: list[Mapping[str, int]] = [node.bids for node in self.nodes]
-        self._bids: dict[int, Sequence[int]] = {}
         self.stock: list[Mapping[str, int]] = [node.stock for node in self.nodes]
-        self._fares: list[Fares] = []
-        self._cartons: list[int] = []  # the first node with the same cartons
+        self.bids: list[Mapping[str, int]] = [node.bids for node in self.nodes]
         self._loads: dict[int, Load] = {}
         self._boxes: dict[tuple[int, Load], tuple[Box, ...] | None] = {}
         self._pounds: dict[Any, tuple[Pounds, ...] | None] = {}
@@ -76,33 +85,43 @@ class Pricer:
         place = Place(order.residential, order.postal3 if far else "")
         of = tariff(snapshot.services, snapshot.rate_cards, snapshot.holidays, place)
         self.services: tuple[ServiceFacts, ...] = of.services
-        first: dict[Any, int] = {}
+        promise = order.promise_by
         for n, node in enumerate(self.nodes):
-            self._cartons.append(first.setdefault(node.cartons, n))
-            self._add_lanes(n, node, fares_from(of, node.id, tuple(node.zones.items())))
+            fares, lanes, latest = leaving(
+                of, n, node.id, tuple(node.zones.items()), node.ship_at, node.timezone
+            )
+            if promise is not None and latest > promise:
+                lanes = tuple([_late(lane, promise) for lane in lanes])
+            self.fares.append(fares)
+            self.leaving.append(lanes)
+            for s, reason in fares.refused:
+                self.refused[n, s] = reason
 
-    def _add_lanes(self, n: int, node: NodeFacts, fares: Fares) -> None:
-        promise = self.snapshot.order.promise_by
-        lanes: list[Lane] = []
-        dates = arrivals(fares, node.ship_at, node.timezone)
-        for at, (fare, (p50, p90)) in enumerate(zip(fares.fares, dates, strict=True)):
-            late = 0 if promise is None or p90 <= promise else days_late(p90, promise)
-            pair = (node.id, self.services[fare.service].id)
-            lane = Lane(n, fare.service, pair, at, fare.zone, fare.floor, p50, p90, late)
-            self.lanes[n, fare.service] = lane
-            lanes.append(lane)
-        for s, reason in fares.refused:
-            self.refused[n, s] = reason
-        self._fares.append(fares)
-        self.leaving.append(tuple(lanes))
+    @cached_property
+    def whole(self) -> Load:
+        """All of the order."""
+        return tuple([(i, line.quantity) for i, line in enumerate(self.lines)])
+
+    @cached_property
+    def lanes(self) -> dict[tuple[int, int], Lane]:
+        """Usable lanes by (node index, service index)."""
+        return {(lane.node, lane.service): lane for of in self.leaving for lane in of}
+
+    @cached_property
+    def _cartons(self) -> list[int]:
+        """Of each node, the first one with the same cartons."""
+        first: dict[Any, int] = {}
+        return [first.setdefault(node.cartons, n) for n, node in enumerate(self.nodes)]
 
     def load(self, key: int) -> Load:
         """Units by line of a load that is one integer: in a mixed radix, the first line last."""
         known = self._loads.get(key)
         if known is None:
             load, left = [], key
-            for i, base in enumerate(self._bases):
-                left, units = divmod(left, base)
+            for i, line in enumerate(self.lines):
+                if not left:
+                    break
+                left, units = divmod(left, line.quantity + 1)
                 if units:
                     load.append((i, units))
             known = self._loads[key] = tuple(load)
@@ -121,11 +140,9 @@ class Pricer:
 
     def pounds(self, node: int, load: Load) -> tuple[Pounds, ...] | None:
         """What the parcels of a load are billed for at a node; None when it is freight."""
-        fares = self._fares[node]
-        if self._light:  # one parcel, that needs no packing
-            weight = 0
-            for i, units in load:
-                weight += self._weights[i] * units
+        fares = self.fares[node]
+        if self.light:
+            weight = sum([self.weights[i] * units for i, units in load])
             if weight <= MAX_PARCEL_MG:
                 return light(fares, ceil_pounds(weight))
         key = (self._cartons[node], fares.same_rules, load)
@@ -135,9 +152,19 @@ class Pricer:
             found = self._pounds[key] = _billed(fares, self.boxes(node, load))
             return found
 
+    def pounds_of(self, node: int, key: int, weight: int) -> tuple[Pounds, ...] | None:
+        """The same of a load by its key, whose weight in milligrams is known."""
+        if self.light and weight <= MAX_PARCEL_MG:
+            return light(self.fares[node], ceil_pounds(weight))
+        return self.pounds(node, self.load(key))
+
     def at_pounds(self, node: int, pounds: tuple[Pounds, ...]) -> tuple[int, ...]:
         """Price of parcels of these pounds on each lane of a node."""
-        return asked(self._fares[node], pounds)
+        return asked(self.fares[node], pounds)
+
+    def cheapest(self, node: int, pounds: tuple[Pounds, ...]) -> Prices:
+        """The same with the services, the cheapest first."""
+        return cheapest_first(self.fares[node], pounds)
 
     def asked(self, node: int, load: Load) -> tuple[int, ...] | None:
         """Price of all parcels of a load on each lane of a node; None when it is freight."""
@@ -161,30 +188,27 @@ class Pricer:
             + facts.unit_cost_minor * units
         )
 
-    def bids(self, node: int) -> Sequence[int]:
-        """What taking a unit of each line from a node costs others; empty where nothing does."""
-        known = self._bids.get(node)
-        if known is None:
-            of = self._bids_of[node]
-            known = self._bids[node] = [of.get(line.sku, 0) for line in self.lines] if of else ()
-        return known
-
     def scarcity(self, node: int, load: Load) -> int:
         """What taking a load from a node costs others, in minor units."""
-        bids = self.bids(node)
-        return sum([bids[i] * units for i, units in load]) if bids else 0
+        bids = self.bids[node]
+        return sum([bids.get(self.lines[i].sku, 0) * units for i, units in load]) if bids else 0
 
     def bidding(self, bids: Mapping[str, Mapping[str, int]]) -> Pricer:
         """The same prices under other bids, by node and SKU."""
-        other = copy(self)
-        other._bids_of = [bids.get(node.id, {}) for node in self.nodes]
-        other._bids, other.searched = {}, None
+        other = self._copy()
+        other.bids = [bids.get(node.id, _NONE) for node in self.nodes]
         return other
 
     def stocked(self, stock: Mapping[str, Mapping[str, int]]) -> Pricer:
         """The same prices over other stock, by node and SKU."""
-        other = copy(self)
-        other.stock = [stock.get(node.id, {}) for node in self.nodes]
+        other = self._copy()
+        other.stock = [stock.get(node.id, _NONE) for node in self.nodes]
+        return other
+
+    def _copy(self) -> Pricer:
+        """Itself and what it knows, for other questions (``copy.copy`` takes ten times as long)."""
+        other = Pricer.__new__(Pricer)
+        other.__dict__.update(self.__dict__)
         other.searched = None
         return other
 
@@ -194,6 +218,11 @@ class Pricer:
         if shipping is None or boxes is None:
             return None
         return Quote(shipping, self.handling(lane.node, load), boxes)
+
+
+def _late(lane: Lane, promise: datetime) -> Lane:
+    late = days_late(lane.deliver_p90, promise)
+    return lane._replace(days_late=late) if late else lane
 
 
 def _billed(fares: Fares, boxes: tuple[Box, ...] | None) -> tuple[Pounds, ...] | None:

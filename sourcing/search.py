@@ -11,11 +11,11 @@ Lateness is charged per fulfilment, on its p90: each late parcel is a late parce
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from domain.decision import Plan, RouteSnapshot
 from sourcing.best import Best, Ranked
 from sourcing.enumeration import Enumeration
-from sourcing.lanes import Lane
 from sourcing.plans import Builder, Draft
 from sourcing.pricing import Pricer
 from sourcing.task import Lanes, Task
@@ -31,8 +31,7 @@ class Found:
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
+class Ranking(NamedTuple):
     """The same before plans are built of it."""
 
     drafts: list[Draft]
@@ -80,7 +79,9 @@ def _found(
     """What a search finds; remembered where the pricer remembers searches."""
     if pricer.searched is None:
         return _searched(Task(pricer, lanes, excluded), limit, k)
-    priced = tuple([(x.node, x.service, fixed) for of in lanes.values() for x, fixed in of])
+    priced = tuple(
+        [(n, fixed, fixed and tuple([x.at for x in kept])) for n, (kept, fixed) in lanes.items()]
+    )
     asked = (priced, excluded, limit, k)
     found: tuple[list[Ranked], bool, int] | None = pricer.searched.get(asked)
     if found is None:
@@ -90,8 +91,8 @@ def _found(
 
 def _searched(task: Task, limit: int, k: int) -> tuple[list[Ranked], bool, int]:
     """(plans, whether all were looked at, steps)."""
-    most = min(limit, len(task.stock))
-    if not task.quantities or k <= 0 or most <= 0:
+    most = min(limit, len(task.opened))
+    if k <= 0 or most <= 0:
         return [], True, 0
     best = Best(task, k)
     run = Enumeration(task, best)
@@ -103,16 +104,15 @@ def _usable_lanes(pricer: Pricer, verdicts: Verdicts) -> Lanes:
     """Kept lanes by node, each with what it costs whatever the load."""
     kept, adjustments = verdicts.kept, verdicts.adjustment_minor
     a_day = verdicts.lateness_minor_per_day
-    found: dict[int, list[tuple[Lane, int]]] = {}
-    for n, lanes in enumerate(pricer.leaving):
-        if kept is None and not adjustments and not a_day:
-            usable = [(lane, 0) for lane in lanes]
-        else:
-            usable = [
-                (lane, adjustments.get(lane.pair, 0) + a_day * lane.days_late)
-                for lane in lanes
-                if kept is None or lane.pair in kept
-            ]
-        if usable:
-            found[n] = usable
+    if kept is None and not adjustments and not a_day:
+        return {n: (lanes, ()) for n, lanes in enumerate(pricer.leaving) if lanes}
+    found: Lanes = {}
+    for n, leaving in enumerate(pricer.leaving):
+        lanes = leaving
+        if kept is not None:
+            lanes = tuple([lane for lane in leaving if lane.pair in kept])
+        if lanes:
+            fixed = [adjustments.get(lane.pair, 0) + a_day * lane.days_late for lane in lanes]
+            same = len(lanes) == len(leaving) and not any(fixed)
+            found[n] = (lanes, () if same else tuple(fixed))
     return found

@@ -88,7 +88,7 @@ class _Held:
     def _cost_of(self, order: int, plan: Draft | None) -> float:
         if plan is None:
             return self._wanted[order].unserved_minor
-        return plan.total - plan.cost.scarcity
+        return plan.unbid
 
     def give(self, order: int, draft: Draft) -> None:
         for (node, sku), units in takes(draft).items():

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from workflows.fulfillment import Fulfillment
 
 MAX_QUOTE_PERCENT = 125  # of the planned parcel price; above it the reroute policy is asked
-# While a carrier is out, whoever needs an approval is asked once for all orders, and one waits to be
-# among them. Wall time: a while where its carrier has only begun to fail (under a fast clock no
+# While a carrier is out, whoever needs an approval is asked once for all orders, and one waits to
+# be among them. Wall time: a while where its carrier has only begun to fail (under a fast clock no
 # longer than half a day); where it is known to be out, until whoever watches it has come to all.
 BEGUN, HALF_A_DAY = timedelta(seconds=90), timedelta(hours=12)
 KNOWN = timedelta(minutes=10)

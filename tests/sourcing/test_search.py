@@ -164,7 +164,8 @@ def _costs(
                 break
             quote = pricer.quote(lane, load)
             assert quote is not None
-            total += quote.shipping + quote.handling + verdicts.adjustment_minor.get(pair, 0)
+            total += quote.shipping + quote.handling + pricer.scarcity(n, load)
+            total += verdicts.adjustment_minor.get(pair, 0)
             total += verdicts.lateness_minor_per_day * lane.days_late
         else:
             yield total
@@ -183,6 +184,8 @@ def instances(draw: st.DrawFn) -> tuple[RouteSnapshot, Verdicts]:
             draw(st.integers(2, 5)),
             draw(st.integers(0, 400)),
             **{sku: draw(st.integers(0, 4)) for sku in skus},
+        ).model_copy(
+            update={"bids": draw(st.dictionaries(st.sampled_from(skus), st.integers(1, 900)))}
         )
         for i in range(draw(st.integers(1, 4)))
     ]
