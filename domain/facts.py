@@ -80,8 +80,8 @@ class NodeFacts(Frozen):
         stock: units available to this order's channel, by SKU.
         ship_at: when an order released now really leaves: calendar and cut-off applied, behind
             the work that is planned there already.
-        used_percent: work that waits, of the capacity of the coming ship day; over 100 the day
-            is taken and the rest leaves later.
+        used_percent: work that is before it, of the capacity of the coming ship day; over 100
+            the day is taken and the rest leaves later.
         backlog_days: ship days that an order released now waits beyond the coming one.
         saturated: it has too much to do, by the limits of the network file (``Saturation``).
         zones: zone of the destination, by carrier.

@@ -48,8 +48,8 @@ class Departure:
 
     Attributes:
         ship_at: UTC.
-        used_percent: work that waits, of the capacity of the coming ship day's pickups; at most
-            1,000.
+        used_percent: work that is due by the day on which it leaves, of the capacity of the
+            coming ship day's pickups; at most 1,000.
         backlog_days: ship days between the coming one and this; 0 where it leaves that day.
     """
 
@@ -87,19 +87,23 @@ def departure(
         ValueError: the node's calendar has no working day within a year.
     """
     due = sorted(planned.items(), reverse=True)
-    queue = used = behind = 0
-    leaves = now
-    for behind, pickups in enumerate(ship_days(now, node, holidays)):
-        if not behind:
-            coming = sum(room for _, room in pickups)
-            used = min(MOST_USED, sum(planned.values()) * 100 // max(1, coming))
+    queue = ahead = coming = behind = 0
+    departs = None
+    for pickups in ship_days(now, node, holidays):
+        coming = coming or sum(room for _, room in pickups)
         for leaves, room in pickups:
             while due and due[-1][0] <= leaves:
-                queue += due.pop()[1]
-            if queue < room:
-                return Departure(leaves, used, behind)
-            queue -= room
-    return Departure(leaves, used, behind)  # more than a year's work: nothing is foreseen beyond
+                work = due.pop()[1]
+                queue, ahead = queue + work, ahead + work
+            if departs is None and queue < room:
+                departs = leaves
+            queue = max(0, queue - room)
+        if departs is not None:
+            break
+        behind += 1
+    used = min(MOST_USED, ahead * 100 // max(1, coming))
+    # behind more than a year's work nothing is foreseen: the last pickup of the year
+    return Departure(departs or leaves, used, behind)
 
 
 def ship_days(
