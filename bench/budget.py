@@ -18,7 +18,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
 
 from tests.bed import made_bed
-from tests.replay.scenarios import SCENARIOS
+from tests.replay.stories import SCENARIOS
 from tests.server import dev_server
 from workflows.plugin import meshline_plugin
 

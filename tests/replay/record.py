@@ -19,7 +19,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowFailureError
 
 from tests.bed import made_bed
-from tests.replay.scenarios import SCENARIOS
+from tests.replay.stories import SCENARIOS
 from tests.server import dev_server
 from workflows.plugin import meshline_plugin
 

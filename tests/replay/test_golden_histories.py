@@ -12,7 +12,7 @@ from temporalio.workflow import NondeterminismError
 
 from activities.contracts import Activity
 from bench.budget import LIMITS, count
-from tests.replay.scenarios import SCENARIOS
+from tests.replay.stories import SCENARIOS
 from workflows.plugin import WORKFLOWS, meshline_plugin
 
 HISTORIES = Path(__file__).parent / "histories"
