@@ -7,8 +7,6 @@ HTTP. What is told at the end is read from the store and from the vendors' own l
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +18,7 @@ import yaml
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from activities.settings import ROOT
-from cli.demo import PLAYED, QUIET, fresh_home
+from cli.demo import PLAYED, QUIET, fresh_home, judged
 from cli.importing import import_catalog, import_inventory, import_orders
 from cli.options import AsJson
 from cli.outage_page import HEAD, fates, headline, page, rows
@@ -183,14 +181,7 @@ class Outage:
         begins = session.clock.epoch + timedelta(hours=self.story.after)
         dark = Dark(self.story.carrier, begins, begins + timedelta(hours=self.story.hours))
         found = Report(session, dark).read()
-        done = subprocess.run(
-            python(
-                "-m", "simulators.checker", "--db", str(self.home / "meshline.db"),
-                "--simulators", str(self.home / "simulators"), "--json",
-            ),
-            capture_output=True, text=True, cwd=ROOT, check=False,
-        )  # fmt: skip
-        verdict = json.loads(done.stdout)
+        verdict = judged(self.home)
         found |= {
             "hours": self.story.hours, "currency": session.network.currency,
             "doubled": verdict["duplicates"], "lost": verdict["lost"],

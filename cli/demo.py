@@ -202,19 +202,7 @@ class Demo:
 
     def _judge(self, picture: Portrait, seconds: float) -> dict[str, Any]:
         """What the checker says, with what only we know added."""
-        import subprocess
-
-        done = subprocess.run(
-            python(
-                "-m", "simulators.checker", "--db", str(self.home / "meshline.db"),
-                "--simulators", str(self.home / "simulators"), "--json",
-            ),
-            capture_output=True, text=True, cwd=ROOT, check=False,
-        )  # fmt: skip
-        try:
-            verdict: dict[str, Any] = json.loads(done.stdout)
-        except json.JSONDecodeError:
-            verdict = {"violations": [f"the checker failed: {done.stderr.strip()[-300:]}"]}
+        verdict = judged(self.home)
         verdict["retries"] = picture.retries()
         verdict["seconds"] = round(seconds, 1)
         verdict["orders_per_s"] = round(verdict.get("orders", 0) / max(0.1, picture.working), 2)
@@ -236,6 +224,25 @@ class Demo:
             return
         for command in picture.for_the_person(LEFT_FOR_THE_PERSON):
             console.print(f"  left for you: [bold]{command}[/]", highlight=False, soft_wrap=True)
+
+
+def judged(home: Path) -> dict[str, Any]:
+    """What the checker says of a run's store and of the vendors' own ledgers."""
+    import subprocess
+
+    done = subprocess.run(
+        python(
+            "-m", "simulators.checker", "--db", str(home / "meshline.db"),
+            "--simulators", str(home / "simulators"), "--json",
+        ),
+        capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    try:
+        verdict: dict[str, Any] = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        failed = f"the checker failed: {done.stderr.strip()[-300:]}"
+        verdict = {"violations": [failed], "duplicates": -1, "lost": -1}
+    return verdict
 
 
 def fresh_home() -> Path:

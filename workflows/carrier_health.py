@@ -55,13 +55,7 @@ class CarrierHealthWorkflow:
 
     @workflow.init
     def __init__(self, start: CarrierStart) -> None:
-        # the desk and the review of an order serve here too: cases, tickets, what is waited for
-        self._desk = Desk(
-            m.OrderStart(
-                order_id=f"carrier:{start.carrier}", channel="carrier", clock=start.clock,
-                cx=start.cx,
-            )
-        )  # fmt: skip
+        self._desk = Desk.aside(f"carrier:{start.carrier}", "carrier", start.clock, start.cx)
         # one carrier has many runs, and what one of them did another must not take for its own
         self._run = workflow.info().run_id[:8]
         self._review = Review(self._desk, opens=Activity.OPEN_CARRIER_CASE, run=f"{self._run}-")

@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.contracts import Activity, ErrorType, m
     from domain.base import Frozen
+    from domain.clock import BusinessClock
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -77,6 +78,12 @@ class Desk:
         # fails visibly and goes on after a fix, instead of an order that waits for ever.
         self.broken: BaseException | None = None
         self._errands: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def aside(cls, stream: str, channel: str, clock: BusinessClock, cx: m.Endpoint | None) -> Desk:
+        """The desk of a workflow that is no order's: cases, tickets, what is waited for serve
+        there, too."""
+        return cls(m.OrderStart(order_id=stream, channel=channel, clock=clock, cx=cx))
 
     def now(self) -> datetime:
         """Business time."""

@@ -20,12 +20,7 @@ class PolicyDriftWorkflow:
 
     @workflow.init
     def __init__(self, start: DriftStart) -> None:
-        self._desk = Desk(
-            m.OrderStart(
-                order_id=workflow.info().workflow_id, channel="policy", clock=start.clock,
-                cx=start.cx,
-            )
-        )  # fmt: skip
+        self._desk = Desk.aside(workflow.info().workflow_id, "policy", start.clock, start.cx)
         self._review = Review(self._desk, opens=Activity.OPEN_POLICY_CASE)
 
     @workflow.run

@@ -34,12 +34,7 @@ class PolicyRolloutWorkflow:
 
     @workflow.init
     def __init__(self, start: RolloutStart) -> None:
-        # the desk and the review of an order serve here too: cases, tickets, what is waited for
-        self._desk = Desk(
-            m.OrderStart(
-                order_id=start.rollout_id, channel="policy", clock=start.clock, cx=start.cx
-            )
-        )
+        self._desk = Desk.aside(start.rollout_id, "policy", start.clock, start.cx)
         self._review = Review(self._desk, opens=Activity.OPEN_POLICY_CASE)
         self._start = start
         self._looks = start.looks
