@@ -79,20 +79,20 @@ class Hedging:
             found: list[m.Move] = []
             asked = 0
             for row, hours in late:
-                opening, known = _opening(hours), moves.of_fulfillment(connection, row.id)
-                if opening in known:
+                opening = _opening(hours)
+                known = moves.of_order(connection, row.order_id)
+                if any((x.opening, x.fulfillment_id) == (opening, row.id) for x in known):
                     continue
                 if asked == AT_ONCE:
                     return m.Moves(moves=tuple(found), more=True)
                 asked += 1
-                attempts = sum(
-                    state == "told" for name, state in known.items() if name.startswith(_SWEEP)
-                )
+                # of the whole order: what is planned again is another fulfillment order
+                attempts = sum(x.opening.startswith(_SWEEP) and x.state == "told" for x in known)
                 move = decided(
                     self._planning, connection, row, opening, "hedge", request.at,
                     attempts=attempts,
                 )  # fmt: skip
-                better = _better(move, fulfillments.plan_of(row), request.at)
+                better = self._better(connection, move, row, request.at)
                 moves.add(connection, move, "told" if better else "kept", request.at)
                 found += [move] if better else []
             return m.Moves(moves=tuple(found))
@@ -104,16 +104,18 @@ class Hedging:
         late: timedelta = predicted(part, now) - row.promise_by
         return late / timedelta(hours=1)
 
+    def _better(self, connection: Connection, move: m.Move, row: Row[Any], now: datetime) -> bool:
+        """Whether the order has to hear of it: only where it is there earlier then."""
+        if move.action in ("keep", "ask"):
+            return move.action == "ask"
+        there = move.deliver_by
+        if move.action == "replan":
+            there = self._planning.elsewhere(connection, row, now)
+        return there is not None and there < predicted(fulfillments.plan_of(row), now)
+
 
 _SWEEP = "hedge/"
 
 
 def _opening(late_hours: float) -> str:
     return f"{_SWEEP}{int(late_hours // 24)}d"
-
-
-def _better(move: m.Move, part: FulfillmentPlan, now: datetime) -> bool:
-    """Whether the order has to hear of it: another service only where it is there earlier."""
-    if move.action != "next_service":
-        return move.action != "keep"
-    return move.deliver_by is not None and move.deliver_by < predicted(part, now)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 from temporalio import activity
 
 from activities.context import Context
@@ -239,6 +239,20 @@ class Planning:
         if outcome.action != "next_service":
             return answer
         return self._next_service(connection, request, facts, part, answer)
+
+    def elsewhere(self, connection: Connection, row: Row[Any], at: datetime) -> datetime | None:
+        """When nine of ten would have a fulfillment order's lines, planned without its node; None
+        where nobody else can ship them."""
+        part = fulfillments.plan_of(row)
+        found = orders.rows(connection, row.order_id)
+        facts = _only(order_facts(connection, found, self._c.network), part)
+        snapshot = route_snapshot(
+            connection, facts, self._c.network, self._c.queues, at, 0,
+            excluded_nodes=(part.node,),
+            late_shipments_per_mille=self._late_shipments(connection, facts, at),
+        )  # fmt: skip
+        outcome = cast(RouteOutcome, self._c.decide(connection, snapshot).outcome)
+        return outcome.plans[0].deliver_p90 if outcome.plans else None
 
     def _next_service(
         self, connection: Connection, request: m.RerouteRequest, facts: OrderFacts,

@@ -40,8 +40,9 @@ def add(connection: Connection, move: Move, state: str, at: datetime) -> None:
     connection.execute(
         insert(t.moves),
         {
-            "opening": move.opening, "fulfillment_id": move.fulfillment_id, "carrier": move.avoid,
-            "state": state, "body": move.model_dump_json(), "at": at,
+            "opening": move.opening, "fulfillment_id": move.fulfillment_id,
+            "order_id": move.order_id, "carrier": move.avoid, "state": state,
+            "body": move.model_dump_json(), "at": at,
         },
     )  # fmt: skip
 
@@ -88,9 +89,8 @@ def promised(connection: Connection, nodes: Sequence[str]) -> Sequence[Row[Any]]
     ).all()
 
 
-def of_fulfillment(connection: Connection, fulfillment_id: str) -> dict[str, str]:
-    """What was decided for it before: by opening, the move's state."""
-    rows = connection.execute(
-        select(_M.opening, _M.state).where(_M.fulfillment_id == fulfillment_id)
-    )
-    return {row.opening: row.state for row in rows}
+def of_order(connection: Connection, order_id: str) -> Sequence[Any]:
+    """What was decided for an order's parts before: opening, fulfillment_id, state."""
+    return connection.execute(
+        select(_M.opening, _M.fulfillment_id, _M.state).where(_M.order_id == order_id)
+    ).all()

@@ -468,6 +468,7 @@ class MoveRow(SQLModel, table=True):
     __tablename__ = "moves"
     opening: str = Field(primary_key=True)
     fulfillment_id: str = Field(primary_key=True)
+    order_id: str = Field(index=True)
     carrier: str = Field(index=True)
     state: str
     body: str = _text()

@@ -13,6 +13,8 @@ from store.fulfillments import plan_of
 from tests.bed import Bed
 from workflows.moving import SweepWorkflow
 
+MONTH = timedelta(days=30)
+
 
 async def late_order(bed: Bed, name: str, *, days: float, total: int = 9_000) -> str:
     """An order that its node has accepted, whose promise is so many days before its arrival."""
@@ -101,3 +103,29 @@ async def test_one_that_finance_agrees_to_is_taken(narrow: Bed) -> None:
     await narrow.decide(await narrow.case(order, "cost_approval"), CaseAction.APPROVE, "dana")
     await narrow.until(lambda: plan_of(narrow.fulfillments(order)[0]).express)
     assert plan_of(narrow.fulfillments(order)[0]).cost_minor > before.cost_minor + 1_500
+
+
+async def test_days_late_looks_elsewhere_and_goes_there_only_where_it_is_earlier(bed: Bed) -> None:
+    alone = await late_order(bed, "alone", days=4)
+    assert await sweep(bed) == "0 shipments take another way"
+    assert [row.status for row in bed.fulfillments(alone)] == ["in_progress"]
+
+    bed.stock("sku-late", dc_central=100, tpl_chicago=100)
+    late = await late_order(bed, "elsewhere", days=4)
+    (row,) = bed.fulfillments(late)
+    later = plan_of(row).model_copy(update={"deliver_p90": plan_of(row).deliver_p90 + MONTH})
+    with bed.context.db.write() as connection:  # its node is far behind
+        connection.execute(
+            t.fulfillments.update()
+            .where(t.fulfillments.c.id == row.id)
+            .values(plan=later.model_dump_json())
+        )
+        connection.execute(
+            t.orders.update()
+            .where(t.orders.c.id == late)
+            .values(promise_by=later.deliver_p90 - timedelta(days=4))
+        )
+    assert await sweep(bed) == "1 shipments take another way"
+    await bed.until(lambda: bed.fulfillments(late, "cancelled"))
+    (again,) = await bed.fulfilling(late)
+    assert again.node != row.node
