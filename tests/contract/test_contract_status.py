@@ -8,6 +8,7 @@ from connectors import errors as e
 from connectors.ports import Inbound, Pollable
 from connectors.statuspage import StatusPage
 from domain.base import InvalidInput
+from domain.network import ConnectorConfig
 from tests.contract.vendors import FAST, STILL, Start
 
 BOTH = {"component:UPS": "UPS", "component:FedEx": "FedEx"}
@@ -50,6 +51,7 @@ async def test_a_component_that_is_not_there_is_named(start: Start) -> None:
         await polled(page)
 
 
-def test_a_page_that_speaks_for_nobody_is_refused(start: Start) -> None:
+def test_a_page_that_speaks_for_nobody_is_refused() -> None:
+    config = ConnectorConfig(name="page", kind="statuspage", url="http://127.0.0.1:1")
     with pytest.raises(InvalidInput, match="no component speaks for a carrier"):
-        StatusPage(start("statuspage", STILL).config())
+        StatusPage(config)

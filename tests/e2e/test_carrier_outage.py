@@ -8,18 +8,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from activities.settings import ROOT
 
 
+@pytest.mark.timeout(400)
 def test_everybody_moves_nothing_is_doubled_and_finance_is_asked_once(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MESHLINE_")}
     command = [
         sys.executable, str(ROOT / "starter.py"), "scenario", "carrier-outage", "--orders", "40",
-        "--rate", "4000", "--json", "--html", "outage.html",
+        "--rate", "6000", "--json", "--html", "outage.html",
     ]  # fmt: skip
     done = subprocess.run(
         command, cwd=tmp_path, env=environment | {"MESHLINE_HOME": str(tmp_path / "home")},
-        capture_output=True, text=True, timeout=600, check=False,
+        capture_output=True, text=True, timeout=380, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-1_500:] + done.stderr[-3_000:]
     found = json.loads(done.stdout)
