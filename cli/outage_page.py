@@ -59,6 +59,7 @@ def fates(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         *told,
         ("detected so many minutes after it went dark", _known(found["minutes_until_detected"])),
         ("the first moved so many seconds (wall) later", _known(found["seconds_until_first_move"])),
+        ("half of them so many seconds (wall) later", _known(found["seconds_until_half_moved"])),
         ("in use again so many minutes after it sold again", _known(found["minutes_until_back"])),
         ("approvals that were asked for", str(found["approvals"])),
         ("shipments of other carriers", str(found["others"])),

@@ -17,7 +17,7 @@ from domain.circuits import SYSTEM
 from domain.decision import RouteSnapshot
 from domain.states import event_type
 from scenarios.outage import Dark, Figures, Sent, before_state, summed
-from store import circuits
+from store import circuits, moves
 from store import tables as t
 from store.fulfillments import plan_of
 
@@ -40,12 +40,14 @@ _DEGRADED, _RECOVERED = event_type("carrier.degraded"), event_type("carrier.reco
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a run stands: shipments in all, those that have left, those that were moved."""
+    """Where a run stands: shipments in all, those that have left, those that were moved, and how
+    many orders have something that has not left and wait for nobody."""
 
     at: datetime
     shipments: int
     left: int
     moved: int
+    waiting: int
     state: str
 
 
@@ -58,10 +60,29 @@ def moment(s: Session, carrier: str) -> Moment:
         moved = connection.execute(
             select(func.count()).select_from(t.events).where(t.events.c.type == _CHANGED)
         ).scalar_one()
+        waiting = _waiting(connection)
         lanes = [c.state for c in circuits.of_carrier(connection, carrier) if c.state != "closed"]
     total = sum(counts.values()) - counts.get("cancelled", 0)
     state = lanes[0].replace("_", " ") if lanes else "on"
-    return Moment(s.now(), total, counts.get("closed", 0), int(moved), state)
+    return Moment(s.now(), total, counts.get("closed", 0), int(moved), waiting, state)
+
+
+def _waiting(connection: Connection) -> int:
+    held = select(t.holds.c.order_id).where(t.holds.c.status == "active")
+    asked = select(t.exceptions.c.order_id).where(t.exceptions.c.ended_at.is_(None))
+    here = select(t.fulfillments.c.order_id).where(t.fulfillments.c.status.in_(moves.NOT_LEFT))
+    unplanned = select(t.lines.c.order_id).where(t.lines.c.open > 0)
+    o = t.orders.c
+    return int(
+        connection.execute(
+            select(func.count())
+            .select_from(t.orders)
+            .where(
+                o.status.in_(("received", "accepted", "processing")), o.id.not_in(held),
+                o.id.not_in(asked), o.id.in_(here) | o.id.in_(unplanned),
+            )
+        ).scalar_one()
+    )  # fmt: skip
 
 
 @dataclass
@@ -104,6 +125,10 @@ class Report:
             shipments = self._shipments(connection)
             cases = connection.execute(select(t.exceptions)).all()
             degraded, recovered = self._turns(connection)
+            away = {
+                row.fulfillment_id
+                for row in moves.of_carrier(connection, self._carrier, len(shipments) + 1)
+            }
         asked = {row.order_id for row in cases if row.opened_at >= self._dark}
         met = [x for x in shipments if x.open_at(self._dark)]
         mine = [x for x in met if self._is_mine(x)]
@@ -111,7 +136,7 @@ class Report:
         fates = {x.id: self._fate(x, asked) for x in mine}
         later = [x.changed for x in mine if x.changed and degraded and x.changed >= degraded]
         first = min(later, default=None)
-        wronged = [x.id for x in others if x.changed and x.changed >= self._dark]
+        wronged = sorted({x.id for x in others} & away)
         counted = Counter(fates.values())
         approvals = [row for row in cases if row.order_id == f"carrier:{self._carrier}"]
         by_people = Counter(
@@ -129,6 +154,9 @@ class Report:
             **{name: counted[name] for name in FATES},
             "minutes_until_detected": _minutes(self._dark, degraded),
             "seconds_until_first_move": self._wall(degraded, first),
+            "seconds_until_half_moved": self._wall(
+                degraded, sorted(later)[len(later) // 2] if later else None
+            ),
             "minutes_until_back": _minutes(self._light, recovered),
             "approvals": len(approvals),
             "others": len(others),
@@ -157,7 +185,10 @@ class Report:
                 continue
             # a label's ID is its parcel's, which begins with the fulfillment order's
             of = data["id"].rpartition("/p")[0] if row.type == _LABEL else data["id"]
-            _note(found[of], row, data)
+            if row.type == _CHANGED and row.at < self._dark:
+                found[of].service = data["service"]  # what it was to go by when it went dark
+            else:
+                _note(found[of], row, data)
         return list(found.values())
 
     def _is_mine(self, x: Shipment) -> bool:
