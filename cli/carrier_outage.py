@@ -116,6 +116,9 @@ class Outage:
         try:
             errors.print(f"Starting Temporal, six vendors, gateway and worker in {self.home}")
             session = Session(await stage.start())
+            # not before the last cut-off: what came earlier would leave on Monday
+            left = clock.wall_epoch - datetime.now(UTC)
+            await asyncio.sleep(max(0.0, left.total_seconds()))
             await asyncio.to_thread(load, session, exports)
             await self._people(stage)
             in_time = await self._watch(session)
