@@ -257,7 +257,7 @@ class Bed:
 
     def _labelled(self, fulfillment_id: str) -> bool:
         return any(
-            r.status == "label_created"
+            r.status in ("label_created", "shipped", "delivered")  # it may have left meanwhile
             for r in self.rows(t.shipments, fulfillment_id.split("/")[0])
             if r.fulfillment_id == fulfillment_id
         )
