@@ -186,8 +186,8 @@ class Outage:
         found = Report(session, dark).read()
         verdict = judged(self.home)
         found |= {
-            "hours": self.story.hours, "rate": self.story.rate, "currency": session.network.currency,
-            "doubled": verdict["duplicates"],
+            "hours": self.story.hours, "rate": self.story.rate,
+            "currency": session.network.currency, "doubled": verdict["duplicates"],
         }  # fmt: skip
         found["violations"] += [x for x in verdict["violations"] if ON_ITS_WAY not in x]
         return found

@@ -76,8 +76,8 @@ def page(found: Mapping[str, Any]) -> str:
         "<p>Before-state: the first node in list order that has stock, express where ground would "
         "miss the promise, and people who switch the carrier off four hours after it went dark and "
         "label again by hand what lay there. Meshline: a Temporal server, gateway and worker, over "
-        "HTTP to the vendors' simulators. The same orders, stock, prices and dates. A second of the "
-        f"machine's work is {found['rate'] / 60:.0f} minutes on the story's clock.</p>",
+        "HTTP to the vendors' simulators. The same orders, stock, prices and dates. A second of "
+        f"the machine's work is {found['rate'] / 60:.0f} minutes on the story's clock.</p>",
         wrong or '<p class="sum better">✓ Nothing was lost, doubled or stranded.</p>',
         listed(HEAD, rows(found)),
         two(
