@@ -79,9 +79,10 @@ class CarrierHealthWorkflow:
             self._open = {lane.opening for lane in look.lanes}
             for lane in look.lanes:
                 await self._move_away(lane)
-            for opening in set(look.ended) - self._told_over:
-                await self._settle(opening, "over")
-                self._told_over.add(opening)
+            for opening in look.ended:  # in its order: a set's is another one at every replay
+                if opening not in self._told_over:
+                    await self._settle(opening, "over")
+                    self._told_over.add(opening)
             self._show(look)
             if workflow.info().is_continue_as_new_suggested() and not self._busy:
                 await self._desk.finish_errands()
