@@ -10,9 +10,8 @@ from temporalio import activity
 
 from activities.context import Context
 from activities.contracts import Activity, m
-from activities.planning import Planning
+from activities.planning import Planning, predicted
 from domain.decision import RerouteTrigger
-from domain.fulfillment import FulfillmentPlan
 from domain.network import Network
 from domain.upkeep import Upkeep
 from store import fulfillments, moves
@@ -54,11 +53,6 @@ def decided(
         deliver_by=answer.deliver_by,
         approver=answer.approver if answer.action == "next_service" else None,
     )
-
-
-def predicted(part: FulfillmentPlan, now: datetime) -> datetime:
-    """When nine of ten would have it: what has not left by its ship time arrives later by that."""
-    return part.deliver_p90 + max(now - part.ship_at, timedelta(0))
 
 
 class Hedging:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, func, select
 
-from activities.moving import predicted
+from activities.planning import predicted
 from cli.session import Session
 from domain.circuits import SYSTEM
 from domain.decision import RouteSnapshot

@@ -13,8 +13,6 @@ from domain.circuits import EVERYWHERE, Call, Circuit, Scans, Watch
 from store import events
 from store import tables as t
 
-__all__ = ["EVERYWHERE"]
-
 MEMORY = 10  # calls kept, in windows: more than any judgement needs
 SCAN_DAYS = 5  # parcels that left so long before the limit are looked at for scans
 
