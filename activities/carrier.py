@@ -31,18 +31,20 @@ class CarrierActivities:
         """Buy one parcel's label, once."""
         carrier = self._carrier(request.connector)
         parcel = await self._c.db.in_thread(self._parcel, request)
-        began = monotonic()
+        slow = False
         with vendor_errors():
             label = await carrier.find(parcel.reference) if activity.info().attempt > 1 else None
             if label is None:
                 await self._c.db.in_thread(self._check_circuit, request, parcel.carrier)
+                began = monotonic()  # the store's own queue is not the carrier's slowness
                 try:
                     label = await carrier.buy(parcel, request.max_minor, request.key)
                 except ConnectorError as error:
                     failed = isinstance(error, CarrierDown) or self._slow(began)
                     await self._c.db.in_thread(self._note_call, request, parcel.carrier, failed)
                     raise
-        await self._c.db.in_thread(self._record, request, label, self._slow(began))
+                slow = self._slow(began)
+        await self._c.db.in_thread(self._record, request, label, slow)
         return m.LabelBought(shipment_id=request.shipment_id, cost_minor=label.cost_minor)
 
     def _slow(self, began: float) -> bool:
