@@ -34,6 +34,7 @@ from activities.node import NodeActivities
 from activities.outward import CxActivities, OmsActivities, PaymentActivities
 from activities.planning import Planning
 from activities.progress import Progress
+from activities.reevaluation import Reevaluating
 from activities.retries import RetryCounter
 from activities.review import Review
 from activities.rollouts import Rollouts
@@ -53,7 +54,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
     planning, progress, review = Planning(context), Progress(context), Review(context)
     rollouts, drifts, pricing = Rollouts(context), Drifts(context), StockPricing(context)
     transit, health = TransitTimes(context), CarrierHealth(context)
-    hedging = Hedging(context)
+    hedging, reevaluating = Hedging(context), Reevaluating(context)
     return [
         planning.accept, planning.plan, planning.reserve, planning.make_firm,
         planning.expire_reservation, planning.reroute, planning.change_service,
@@ -65,7 +66,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         review.escalate_case, review.authorize, review.permit,
         rollouts.look, rollouts.open_case, drifts.measure, pricing.price_stock,
         transit.learn, health.look, health.plan_moves, health.settle_moves, health.open_case,
-        hedging.hedge,
+        hedging.hedge, reevaluating.reevaluate,
     ]  # fmt: skip
 
 

@@ -52,6 +52,7 @@ class Activity:
     SETTLE_MOVES = "settle_moves"
     OPEN_CARRIER_CASE = "open_carrier_case"
     HEDGE = "hedge"
+    REEVALUATE = "reevaluate"
 
     SUBMIT = "submit_fulfillment"
     CANCEL_FULFILLMENT = "cancel_fulfillment"

@@ -102,6 +102,7 @@ def route_snapshot(
     excluded_services: Iterable[str] = (),
     only_node: str = "",
     ignore_stock: bool = False,
+    replanned: bool = False,
     late_shipments_per_mille: int = 0,
 ) -> RouteSnapshot:
     """Everything the route decision may know about an order's open lines.
@@ -110,6 +111,7 @@ def route_snapshot(
         queues: task queue of each connector.
         only_node: re-rate at this node alone.
         ignore_stock: the stock is already this order's (a label is re-rated).
+        replanned: nodes that count it among their work would not have it before itself.
         late_shipments_per_mille: of the order's channel (activities/punctuality.py).
     """
     wanted = facts.wanted()
@@ -118,7 +120,8 @@ def route_snapshot(
         if ignore_stock
         else inventory.available(connection, wanted)
     )
-    work = workload.by_node(connection, now, without=facts.id if ignore_stock else "")
+    planned = facts.id if ignore_stock or replanned else ""
+    work = workload.by_node(connection, now, without=planned)
     leaves = departures(network, now, {node: w.planned for node, w in work.items()})
     return snapshot_of(
         facts, network, queues, now, generation, stock, leaves,

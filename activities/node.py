@@ -10,11 +10,12 @@ from activities.context import Context
 from activities.contracts import Activity, m
 from activities.errors import vendor_errors
 from activities.facts import holidays_of
+from activities.planning import successors
 from connectors.ports import FulfillmentNode, Submission
 from domain.fulfillment import FulfillmentRequest
 from domain.order import Address
 from sourcing import ship_at
-from store import events, fulfillments
+from store import events, fulfillments, releases
 
 
 class NodeActivities:
@@ -25,8 +26,12 @@ class NodeActivities:
 
     @activity.defn(name=Activity.SUBMIT)
     async def submit(self, request: m.SubmitRequest) -> m.Submitted:
-        """Hand a fulfillment order to its node, once."""
+        """Hand a fulfillment order to its node, once; not one that waited, and whose place
+        another one has taken."""
         node = self._node(request.connector)
+        instead = await self._c.db.in_thread(self._claim, request)
+        if instead is not None:
+            return m.Submitted(instead=instead)
         wanted, address = await self._c.db.in_thread(self._request, request)
         with vendor_errors():
             found = await node.find(wanted.reference) if activity.info().attempt > 1 else None
@@ -48,6 +53,16 @@ class NodeActivities:
             outcome = await node.cancel(external_id, request.key)
         await self._c.db.in_thread(self._record_cancel, request, outcome.status)
         return m.Undone(status=outcome.status, reason=outcome.reason)
+
+    def _claim(self, request: m.SubmitRequest) -> tuple[m.FulfillmentRef, ...] | None:
+        """What stands for it now, where a better plan was found while it waited."""
+        if not request.waited:
+            return None
+        with self._c.db.write() as connection:
+            row = releases.claim(connection, request.fulfillment_id)
+            if not releases.superseded(row):
+                return None
+            return successors(connection, row)
 
     def _request(self, request: m.SubmitRequest) -> tuple[FulfillmentRequest, Address]:
         with self._c.db.read() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -30,7 +31,17 @@ from domain.decision import (
 )
 from domain.facts import OrderFacts
 from domain.fulfillment import FulfillmentPlan
-from store import cases, circuits, decisions, events, fulfillments, inventory, orders, workload
+from store import (
+    cases,
+    circuits,
+    decisions,
+    events,
+    fulfillments,
+    inventory,
+    orders,
+    releases,
+    workload,
+)
 
 Kind = TypeVar("Kind", bound=Outcome)
 
@@ -144,11 +155,11 @@ class Planning:
         snapshot = route_snapshot(
             connection, facts, self._c.network, self._c.queues, request.at,
             request.generation, excluded_nodes=request.excluded,
-            late_shipments_per_mille=self._late_shipments(connection, facts, request.at),
+            late_shipments_per_mille=self.late_shipments(connection, facts, request.at),
         )  # fmt: skip
         return snapshot, open_units
 
-    def _late_shipments(self, connection: Connection, facts: OrderFacts, at: datetime) -> int:
+    def late_shipments(self, connection: Connection, facts: OrderFacts, at: datetime) -> int:
         return self._c.late_shipments.per_mille(connection, facts.channel, at)
 
     @activity.defn(name=Activity.RESERVE)
@@ -157,9 +168,10 @@ class Planning:
 
         def step(connection: Connection) -> m.Reserved:
             plan = decisions.chosen_plan(connection, request.decision_id)
+            release_at = self._release_at(plan, request)
             ids, lost = fulfillments.create(
                 connection, request.order_id, plan, request.decision_id, request.generation,
-                request.expires_at, request.firm, request.at,
+                request.expires_at, request.firm, request.at, release_at=release_at,
             )  # fmt: skip
             if lost is not None:
                 raise LostRace(f"{lost.quantity} × {lost.sku} at {lost.node}")
@@ -168,7 +180,8 @@ class Planning:
                 events.move_all(connection, "order", "process", [order], order.id, request.at)
             return m.Reserved(
                 fulfillments=tuple(
-                    _reference(i, part) for i, part in zip(ids, plan.fulfillments, strict=True)
+                    reference(i, part, release)
+                    for i, part, release in zip(ids, plan.fulfillments, release_at, strict=True)
                 )
             )
 
@@ -176,6 +189,15 @@ class Planning:
             return self._c.db.once(request.key, m.Reserved, step)
         except LostRace as race:
             return m.Reserved(lost_race=str(race))
+
+    def _release_at(self, plan: Plan, request: m.ReserveRequest) -> list[datetime | None]:
+        """Until when each part waits for a better plan. What a person has to agree to does not
+        wait: it is this plan that they agree to."""
+        given = self._c.network.reevaluation
+        if given is None or not request.firm:
+            return [None] * len(plan.fulfillments)
+        ends = [given.release_at(request.at, part.ship_at) for part in plan.fulfillments]
+        return [end if end > request.at else None for end in ends]
 
     @activity.defn(name=Activity.FIRM)
     def make_firm(self, request: m.Keyed) -> m.Audited:
@@ -215,9 +237,9 @@ class Planning:
         """What the reroute policy wants, in a transaction of the caller's."""
         row = fulfillments.get(connection, request.fulfillment_id)
         part = fulfillments.plan_of(row)
-        facts = _only(
+        facts = only(
             order_facts(connection, orders.rows(connection, request.order_id), self._c.network),
-            part,
+            [part],
         )
         late = facts.promise_by and predicted(part, request.at) - facts.promise_by
         snapshot = RerouteSnapshot(
@@ -248,11 +270,11 @@ class Planning:
         where nobody else can ship them."""
         part = fulfillments.plan_of(row)
         found = orders.rows(connection, row.order_id)
-        facts = _only(order_facts(connection, found, self._c.network), part)
+        facts = only(order_facts(connection, found, self._c.network), [part])
         snapshot = route_snapshot(
             connection, facts, self._c.network, self._c.queues, at, 0,
             excluded_nodes=(part.node,),
-            late_shipments_per_mille=self._late_shipments(connection, facts, at),
+            late_shipments_per_mille=self.late_shipments(connection, facts, at),
         )  # fmt: skip
         outcome = cast(RouteOutcome, self._c.decide(connection, snapshot).outcome)
         return outcome.plans[0].deliver_p90 if outcome.plans else None
@@ -264,7 +286,7 @@ class Planning:
         snapshot = route_snapshot(
             connection, facts, self._c.network, self._c.queues, request.at, request.attempts,
             excluded_services=request.excluded_services, only_node=part.node, ignore_stock=True,
-            late_shipments_per_mille=self._late_shipments(connection, facts, request.at),
+            late_shipments_per_mille=self.late_shipments(connection, facts, request.at),
         )  # fmt: skip
         decision = self._c.decide(connection, snapshot)
         decision_id = f"{request.key}/next"
@@ -297,6 +319,8 @@ class Planning:
         """The parcels of a fulfillment order go by the service that a decision named."""
 
         def step(connection: Connection) -> m.Audited:
+            if fulfillments.get(connection, request.fulfillment_id).status == "cancelled":
+                return m.Audited()  # another has taken its place in the meantime
             (other,) = decisions.chosen_plan(connection, request.decision_id).fulfillments
             fulfillments.change_service(
                 connection, request.fulfillment_id, other, request.at, request.reason
@@ -352,18 +376,25 @@ class Planning:
         self, connection: Connection, request: m.Keyed, facts: OrderFacts, cost: int,
         baseline: int, trigger: str, plan: Plan,
     ) -> ApproveOutcome:  # fmt: skip
-        snapshot = ApproveSnapshot.model_validate(
-            {
-                "now": request.at,
-                "order": facts,
-                "cost_minor": cost,
-                "baseline_minor": baseline,
-                "express": any(f.express for f in plan.fulfillments),
-                "parcels": sum(max(1, len(f.parcels)) for f in plan.fulfillments),
-                "trigger": trigger,
-            }
-        )
+        snapshot = proposal(facts, request.at, cost, baseline, trigger, plan)
         return self._decide(connection, request, "approve", snapshot, ApproveOutcome)
+
+
+def proposal(
+    facts: OrderFacts, now: datetime, cost: int, baseline: int, trigger: str, plan: Plan
+) -> ApproveSnapshot:
+    """What has to be agreed to, or not."""
+    return ApproveSnapshot.model_validate(
+        {
+            "now": now,
+            "order": facts,
+            "cost_minor": cost,
+            "baseline_minor": baseline,
+            "express": any(f.express for f in plan.fulfillments),
+            "parcels": sum(max(1, len(f.parcels)) for f in plan.fulfillments),
+            "trigger": trigger,
+        }
+    )
 
 
 def _tell_saturation(
@@ -389,9 +420,11 @@ def _held_elsewhere(connection: Connection, facts: OrderFacts, node: str) -> boo
     )
 
 
-def _only(facts: OrderFacts, part: FulfillmentPlan) -> OrderFacts:
-    """The order cut to the lines of one fulfillment order, as if they were open."""
-    units = {q.line_id: q.quantity for q in part.lines}
+def only(facts: OrderFacts, parts: Sequence[FulfillmentPlan]) -> OrderFacts:
+    """The order cut to the lines of some fulfillment orders, as if they were open."""
+    units: dict[str, int] = {}
+    for q in (q for part in parts for q in part.lines):
+        units[q.line_id] = units.get(q.line_id, 0) + q.quantity
     lines = [
         line.model_copy(update={"quantity": units[line.line_id]})
         for line in facts.lines
@@ -400,7 +433,18 @@ def _only(facts: OrderFacts, part: FulfillmentPlan) -> OrderFacts:
     return facts.model_copy(update={"lines": tuple(lines)})
 
 
-def _reference(fulfillment_id: str, part: FulfillmentPlan) -> m.FulfillmentRef:
+def successors(connection: Connection, row: Row[Any]) -> tuple[m.FulfillmentRef, ...]:
+    """What the workflow is told of those that stand for a fulfillment order now."""
+    return tuple(
+        reference(other.id, fulfillments.plan_of(other), other.release_at)
+        for other in releases.successors(connection, row)
+    )
+
+
+def reference(
+    fulfillment_id: str, part: FulfillmentPlan, release_at: datetime | None
+) -> m.FulfillmentRef:
+    """What the workflow is told of a fulfillment order."""
     own = part.node_kind != "third_party"
     return m.FulfillmentRef(
         id=fulfillment_id,
@@ -418,4 +462,5 @@ def _reference(fulfillment_id: str, part: FulfillmentPlan) -> m.FulfillmentRef:
         cost_minor=part.cost_minor,
         ship_at=part.ship_at,
         deliver_by=part.deliver_p90,
+        release_at=release_at,
     )

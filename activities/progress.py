@@ -8,9 +8,10 @@ from temporalio import activity
 from activities.context import Context
 from activities.contracts import Activity, m
 from activities.intake import destination
+from activities.planning import successors
 from domain.amounts import amount_due
 from domain.order import Order
-from store import cases, events, fulfillments, orders
+from store import cases, events, fulfillments, orders, releases
 from store import tables as t
 
 _OUTCOMES = {"deliver": "delivered", "lose": "lost", "return": "returned to sender"}
@@ -35,7 +36,9 @@ class Progress:
         """Compensation: stock and lines as before the reservation; the order part is over."""
 
         def step(connection: Connection) -> m.Remaining:
-            row = fulfillments.get(connection, request.fulfillment_id)
+            row = releases.lock(connection, request.fulfillment_id)
+            if releases.superseded(row):
+                return m.Remaining(units=0, returned=0, instead=successors(connection, row))
             units = fulfillments.give_back(connection, row, request.key, request.at)
             if row.status not in ("cancelled", "closed"):
                 events.move(

@@ -136,12 +136,11 @@ def solve(forecast: Forecast) -> tuple[Bids, float]:
         )
         stock |= {(n.id, sku): float(units) for n in bare.nodes for sku, units in n.stock.items()}
         market = Market(bare)
-        cheapest = min((offer.cost for offer in market.priced), default=0)
         wanted.append(
             Wanted(
                 market.pricer,
                 verdicts(policies, market),
-                unserved_minor=max(bare.order.total_minor, UNSERVED_TIMES * cheapest),
+                unserved_minor=unserved(market),
                 count=forecast.expected / len(forecast.snapshots),
             )
         )
@@ -150,6 +149,12 @@ def solve(forecast: Forecast) -> tuple[Bids, float]:
     outlook = Outlook(wanted, stock)
     outlook.solve()
     return outlook.rounded(), outlook.value
+
+
+def unserved(market: Market) -> int:
+    """What leaving an order unserved costs, in minor units."""
+    cheapest = min((offer.cost for offer in market.priced), default=0)
+    return max(market.snapshot.order.total_minor, UNSERVED_TIMES * cheapest)
 
 
 def _moved(facts: OrderFacts, at: datetime) -> OrderFacts:

@@ -204,7 +204,11 @@ class ReserveRequest(Keyed):
 
 
 class FulfillmentRef(Frozen):
-    """What the workflow knows of a fulfillment order."""
+    """What the workflow knows of a fulfillment order.
+
+    Attributes:
+        release_at: until then it waits for a better plan; None where it does not wait.
+    """
 
     id: str
     node: str
@@ -219,6 +223,7 @@ class FulfillmentRef(Frozen):
     cost_minor: int
     ship_at: datetime
     deliver_by: datetime
+    release_at: datetime | None = None
 
 
 class Reserved(Frozen):
@@ -240,10 +245,15 @@ class ShortRequest(FulfillmentRequestKeyed):
 
 
 class Remaining(Frozen):
-    """Units that a fulfillment order still has after a short pick or a rejection."""
+    """Units that a fulfillment order still has after a short pick or a rejection.
+
+    Attributes:
+        instead: those that had taken its place already; they hold what was to be given back.
+    """
 
     units: int
     returned: int
+    instead: tuple[FulfillmentRef, ...] = ()
 
 
 class HandOver(FulfillmentRequestKeyed):
@@ -423,16 +433,26 @@ class Audited(Frozen):
 
 
 class SubmitRequest(Keyed):
+    """``waited``: for its release, so that another one may have taken its place."""
+
     connector: str
     fulfillment_id: str
+    waited: bool = False
 
 
 class Submitted(Frozen):
-    """``ship_at``: when the node ships what is released now; approvals may have taken days."""
+    """What came of a release.
 
-    external_id: str
-    accepted: bool
+    Attributes:
+        ship_at: when the node ships what is released now; approvals may have taken days.
+        instead: those that take its place, where a better plan was found: then its node never
+            heard of it.
+    """
+
+    external_id: str = ""
+    accepted: bool = False
     ship_at: datetime | None = None
+    instead: tuple[FulfillmentRef, ...] | None = None
 
 
 class LabelRequest(Keyed):

@@ -6,7 +6,7 @@ file is the caller's business.
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -158,6 +158,37 @@ class Bidding(Frozen):
     orders: int = Field(default=400, ge=10, le=5_000)
 
 
+class Reevaluation(Frozen):
+    """Orders that are reserved wait a while before their nodes hear of them; meanwhile they are
+    planned again together, so that scarce stock goes to whom it saves most.
+
+    Attributes:
+        window_minutes: so long an order waits at most, of business time.
+        before_pickup_minutes: so long before its pickup it goes to its node in any case, which
+            makes waiting cost no order its day.
+        every_minutes: of business time, between two looks.
+        orders: at most so many are planned together, those first that are released first.
+        least_saving_minor: what a swap has to save for each order that it moves.
+    """
+
+    window_minutes: int = Field(default=30, ge=1, le=2_880)
+    before_pickup_minutes: int = Field(default=60, ge=0, le=2_880)
+    every_minutes: int = Field(default=10, ge=1, le=1_440)
+    orders: int = Field(default=500, ge=2, le=5_000)
+    least_saving_minor: int = Field(default=25, ge=0)
+
+    @model_validator(mode="after")
+    def _looks_within_the_window(self) -> Reevaluation:
+        if self.every_minutes > self.window_minutes:
+            raise ValueError("every_minutes: must not be longer than window_minutes")
+        return self
+
+    def release_at(self, now: datetime, ship_at: datetime) -> datetime:
+        """When what is reserved now goes to its node; not after ``now`` where it is pressing."""
+        latest = ship_at - timedelta(minutes=self.before_pickup_minutes)
+        return min(now + timedelta(minutes=self.window_minutes), latest)
+
+
 class User(Frozen):
     name: Identifier
     roles: tuple[Role, ...]
@@ -177,6 +208,7 @@ class Network(Frozen):
     holidays: tuple[str, ...] = ()
     policies: dict[str, tuple[str, ...]] = {}
     bidding: Bidding | None = None
+    reevaluation: Reevaluation | None = None
     carrier_health: Watch = Watch()
     cx_connector: str = ""
     cx_groups: dict[Role, str] = {}

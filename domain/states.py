@@ -189,6 +189,7 @@ FACT_EVENTS = frozenset(
         "policy.rollout_resumed",
         "policy.drifted",
         "fulfillment.service_changed",
+        "fulfillment.reevaluated",
         "carrier.degraded",
         "carrier.probed",
         "carrier.status_changed",

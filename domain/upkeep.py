@@ -29,8 +29,21 @@ class Upkeep(Frozen):
     until: datetime
 
 
+class Superseded(Frozen):
+    """Fulfillment orders of an order whose place others have taken."""
+
+    order_id: str
+    fulfillments: tuple[str, ...]
+
+
 class Upkept(Frozen):
     """What came out, in words and in figures."""
 
     summary: str
     figures: dict[str, int] = {}
+
+
+class Reevaluated(Upkept):
+    """What came out, and who has to hear of it."""
+
+    superseded: tuple[Superseded, ...] = ()

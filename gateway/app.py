@@ -123,9 +123,7 @@ async def serve(settings: Settings, host: str, port: int, announce: bool) -> Non
     )
     with context.db.read() as connection:
         clock = catalog.clock(connection)
-    await ensure_schedules(
-        client, clock, endpoint(context.network.cx_connector), context.network.bidding
-    )
+    await ensure_schedules(client, clock, endpoint(context.network.cx_connector), context.network)
     sock = socket.create_server((host, port))
     if announce:  # connections queue in the socket until the server takes them
         print(json.dumps({"listening": sock.getsockname()[1]}), flush=True)

@@ -18,25 +18,29 @@ from temporalio.client import (
 
 from activities.contracts import MAIN_QUEUE, Activity, m
 from domain.clock import BusinessClock
-from domain.network import Bidding
+from domain.network import Network
 from domain.rollouts import DriftStart
 from domain.upkeep import UpkeepStart
 from workflows.drift import PolicyDriftWorkflow
 from workflows.moving import SweepWorkflow
+from workflows.reevaluation import ReevaluationWorkflow
 from workflows.upkeep import UpkeepWorkflow
 
 DRIFT = "policy-drift"
 BIDS = "bid-prices"
 TRANSIT = "transit-times"
 HEDGING = "sla-hedging"
+REEVALUATION = "reevaluation"
+Kind = type[UpkeepWorkflow] | type[SweepWorkflow] | type[ReevaluationWorkflow]
 # A compressed clock would look every few seconds at what can hardly have changed.
 LEAST_PAUSE = timedelta(minutes=10)
 LEAST_BIDDING = timedelta(minutes=1)  # a solve takes a core for some seconds
 LEAST_HEDGING = timedelta(seconds=20)
+LEAST_REEVALUATION = timedelta(seconds=20)  # a process of its own, and a core while it plans
 
 
 async def ensure_schedules(
-    client: Client, clock: BusinessClock, cx: m.Endpoint | None, bidding: Bidding | None
+    client: Client, clock: BusinessClock, cx: m.Endpoint | None, network: Network
 ) -> None:
     """Create the schedules that are missing; one that a person paused or changed stays so."""
     drift = ScheduleActionStartWorkflow(
@@ -47,7 +51,7 @@ async def ensure_schedules(
         static_summary="do decisions come true?",
     )
     await _ensure(client, DRIFT, drift, max(clock.wall(timedelta(days=1)), LEAST_PAUSE))
-    if bidding:
+    if bidding := network.bidding:
         often = max(clock.wall(timedelta(minutes=bidding.every_minutes)), LEAST_BIDDING)
         what = "what is scarce stock worth?"
         await _upkeep(client, BIDS, Activity.PRICE_STOCK, clock, often, what)
@@ -57,11 +61,17 @@ async def ensure_schedules(
     hourly = max(clock.wall(timedelta(hours=1)), LEAST_HEDGING)
     what = "what will miss its promise?"
     await _upkeep(client, HEDGING, Activity.HEDGE, clock, hourly, what, SweepWorkflow)
+    if given := network.reevaluation:
+        often = max(clock.wall(timedelta(minutes=given.every_minutes)), LEAST_REEVALUATION)
+        what = "who of those that wait for their release does better?"
+        await _upkeep(
+            client, REEVALUATION, Activity.REEVALUATE, clock, often, what, ReevaluationWorkflow
+        )
 
 
 async def _upkeep(
     client: Client, name: str, activity: str, clock: BusinessClock, every: timedelta,
-    summary: str, kind: type[UpkeepWorkflow] | type[SweepWorkflow] = UpkeepWorkflow,
+    summary: str, kind: Kind = UpkeepWorkflow,
 ) -> None:  # fmt: skip
     """A look at one thing, whose result holds for two of them."""
     start = UpkeepStart(

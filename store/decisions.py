@@ -56,6 +56,14 @@ def chosen_plan(connection: Connection, decision_id: str) -> Plan:
     return Plan.model_validate(plans[0])
 
 
+def nodes_asked(connection: Connection, decision_id: str) -> frozenset[str]:
+    """Nodes that a route decision could choose from: without those that were excluded."""
+    body = connection.execute(
+        select(t.decisions.c.snapshot).where(t.decisions.c.id == decision_id)
+    ).scalar_one()
+    return frozenset(node["id"] for node in orjson.loads(body)["nodes"])
+
+
 def of_order(
     connection: Connection, order_id: str
 ) -> list[tuple[str, datetime, Decision, dict[str, object]]]:

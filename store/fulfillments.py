@@ -63,8 +63,13 @@ def _allocations(of: str, statuses: tuple[str, ...]) -> Select[Any]:
 def create(
     connection: Connection, order_id: str, plan: Plan, decision_id: str, generation: int,
     expires_at: datetime, firm: bool, at: datetime,
+    *, release_at: Sequence[datetime | None], known: int = 0,
 ) -> tuple[list[str], inventory.Take | None]:  # fmt: skip
     """Reserve a plan's stock and create its fulfillment orders.
+
+    Args:
+        release_at: of each of them; None where it does not wait.
+        known: fulfillment orders that this generation of the order has had already.
 
     Returns their IDs, or the take that lost the race: the caller must then roll back.
     """
@@ -73,19 +78,23 @@ def create(
         for f in plan.fulfillments
         for q in f.lines
     ]
-    lost = inventory.reserve(connection, takes, order_id, f"{order_id}:r{generation}", at)
+    again = f"f{known}" if known else ""
+    lost = inventory.reserve(connection, takes, order_id, f"{order_id}:r{generation}{again}", at)
     if lost is not None:
         return [], lost
     ids = []
-    for number, part in enumerate(plan.fulfillments, start=1):
+    for number, (part, release) in enumerate(
+        zip(plan.fulfillments, release_at, strict=True), start=known + 1
+    ):
         fulfillment_id = f"{order_id}/g{generation}f{number}"
         connection.execute(
             insert_into(t.fulfillments),
             {
                 "id": fulfillment_id, "order_id": order_id, "node": part.node,
                 "connector": part.connector, "carrier": part.carrier, "ship_at": part.ship_at,
-                "status": "open", "request_status": "unsubmitted", "stage": "",
-                "external_id": "", "decision_id": decision_id, "generation": generation,
+                "release_at": release, "status": "open", "request_status": "unsubmitted",
+                "stage": "", "external_id": "",
+                "decision_id": decision_id, "generation": generation,
                 "plan": part.model_dump_json(), "facts": "", "short": "[]", "tracking": "",
                 "confirmed": "", "updated_at": at,
             },

@@ -88,12 +88,14 @@ class LineRow(SQLModel, table=True):
 
 
 class FulfillmentRow(SQLModel, table=True):
-    """``plan`` is the FulfillmentPlan; ``facts`` what was observed, space-separated."""
+    """``plan`` is the FulfillmentPlan; ``facts`` what was observed, space-separated.
+    ``release_at`` stands until it is released: what waits may be planned again."""
 
     __tablename__ = "fulfillment_orders"
     __table_args__ = (
         Index("ix_fulfillment_work", "status", "ship_at", "node"),
         Index("ix_fulfillment_carrier_status", "carrier", "status"),
+        Index("ix_fulfillment_waiting", "release_at", "status"),
     )
     id: str = Field(primary_key=True)
     order_id: str = Field(index=True, foreign_key="orders.id")
@@ -101,6 +103,7 @@ class FulfillmentRow(SQLModel, table=True):
     connector: str
     carrier: str
     ship_at: datetime = _time()
+    release_at: datetime | None = _time(default=None)
     status: str
     request_status: str
     stage: str = ""

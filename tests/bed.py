@@ -65,10 +65,12 @@ CHICAGO = Address(
 
 
 def example_network() -> Network:
-    """The network of config/, its reservation short enough to see it expire."""
+    """The network of config/, its reservation short enough to see it expire; nothing waits."""
     path = ROOT / "config" / "network.yaml"
     network = parse_network(expand(path.read_text()), path.name)
-    return network.model_copy(update={"reservation_hours": 12, "dispatch_per_second": 50.0})
+    return network.model_copy(
+        update={"reservation_hours": 12, "dispatch_per_second": 50.0, "reevaluation": None}
+    )
 
 
 @dataclass

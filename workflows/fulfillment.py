@@ -41,6 +41,10 @@ class Stop(Exception):  # noqa: N818 - a turn of the road, caught by run()
     """The fulfillment order shall not go on; what was done is taken back."""
 
 
+class Replaced(Exception):  # noqa: N818 - the same
+    """Others have taken its place before its node heard of it; there is nothing to take back."""
+
+
 class Fulfillment:
     """Carries one fulfillment order through its steps.
 
@@ -50,12 +54,14 @@ class Fulfillment:
             taken back on purpose.
         on_labelled: called once, when every parcel has its label.
         on_shipped: called once, when the parcels have left.
+        on_replaced: called once, with those that have taken its place while it waited.
     """
 
     def __init__(
         self, desk: Desk, review: Review, ref: m.FulfillmentRef, replanned: int,
         on_returned: Callable[[CompensateTrigger | None, Fulfillment, int], Awaitable[None]],
         on_labelled: Callable[[Fulfillment], None], on_shipped: Callable[[Fulfillment], None],
+        on_replaced: Callable[[tuple[m.FulfillmentRef, ...]], None],
     ) -> None:  # fmt: skip
         self.desk = desk
         self.review = review
@@ -68,6 +74,8 @@ class Fulfillment:
         self.short: dict[str, Quantity] = {}
         self.tracking: Tracking | None = None
         self.stop = ""
+        self.waiting = False  # for its release
+        self.replaced = False  # as somebody told; the store says so when it is asked
         self.move: m.Move | None = None  # its carrier is out: what was decided for it
         self.shipped = False
         self.done = False
@@ -79,6 +87,7 @@ class Fulfillment:
         self.on_returned = on_returned
         self._on_labelled = on_labelled
         self._on_shipped = on_shipped
+        self._on_replaced = on_replaced
         self.saga.add("give back", self._give_back)
 
     # --- what comes from outside ------------------------------------------------------------
@@ -115,6 +124,8 @@ class Fulfillment:
             try:
                 await self._go_on()
                 self.done = True
+            except Replaced:
+                pass
             except Stop:
                 self.done = await self._take_back()
 
@@ -134,22 +145,49 @@ class Fulfillment:
         """Step 6: send it to its node."""
         if self._submitted:
             return
+        waited = await self._wait_for_release()
         self.turn_back_if_stopped()
+        await self.follow_move()
         self.saga.add("cancel at node", self._cancel_at_node)
         fields = self.desk.fresh(Activity.SUBMIT, self.ref.id)
         endpoint = self.ref.fulfiller
         sent = await self.insist(
             lambda: self.desk.vendor(
                 Activity.SUBMIT,
-                m.SubmitRequest(**fields, connector=endpoint.connector, fulfillment_id=self.ref.id),
+                m.SubmitRequest(
+                    **fields,
+                    connector=endpoint.connector,
+                    fulfillment_id=self.ref.id,
+                    waited=waited,
+                ),
                 m.Submitted,
                 endpoint.queue,
                 f"release to {self.ref.node}",
             ),
             "release",
         )
+        if sent.instead is not None:
+            self.saga.forget()
+            self.done = True
+            self._on_replaced(sent.instead)
+            raise Replaced
         self._submitted = True
         self._ship_at = max(self.ref.ship_at, sent.ship_at or self.ref.ship_at)
+
+    async def _wait_for_release(self) -> bool:
+        """Together with others that wait it may get a better plan; a hold keeps it here longer."""
+        if self.ref.release_at is None:
+            return False
+        self.waiting = True
+        if self.ref.release_at > self.desk.now():
+            what = f"release to {self.ref.node}"
+            await self.desk.until(self._called, self.ref.release_at, what, "fulfillment_ops")
+        await workflow.wait_condition(lambda: not self.review.holds or self._called())
+        self.waiting = False
+        return True
+
+    def _called(self) -> bool:
+        return bool(self.stop or self.replaced)
 
     async def _picked_and_packed(self) -> None:
         """Step 7: the node works; late, short and refused picks are dealt with."""
@@ -389,6 +427,8 @@ class Fulfillment:
             m.Remaining,
             "give the stock back",
         )
+        if answer.instead:
+            self._on_replaced(answer.instead)
         if answer.returned:
             await self.on_returned(None, self, answer.returned)
         return ""

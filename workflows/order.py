@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.contracts import Activity, m
     from domain.base import Frozen
     from domain.cases import HoldReason
+    from domain.upkeep import Superseded
 
 from workflows import attributes as a
 from workflows.desk import Desk
@@ -184,6 +185,7 @@ class OrderWorkflow:
             not self._in_work()
             or (self._sourcing.open_units > 0 and not self._cancel)
             or bool(self._droppable())
+            or (bool(self._review.holds) and any(f.waiting for f in self._in_work()))
         )
 
     def _in_work(self) -> list[Fulfillment]:
@@ -198,6 +200,7 @@ class OrderWorkflow:
             self._sourcing.returned,
             self._labelled,
             self._shipped,
+            self._replaced,
         )
         self._fulfillments[ref.id] = fulfillment
         for seen in self._early.pop(ref.id, []):
@@ -205,7 +208,25 @@ class OrderWorkflow:
         fulfillment.move = self._early_moves.pop(ref.id, None)
         if self._cancel:
             fulfillment.request_stop("cancel")
+        elif set(ref.lines) & set(self._cancel_lines):
+            fulfillment.request_stop("cancel lines")
         self._desk.errand(fulfillment.run())
+
+    def _replaced(self, instead: tuple[m.FulfillmentRef, ...]) -> None:
+        """A better plan was found before the release; all parts of it are named to each part of
+        the old one, whoever asks first."""
+        for ref in instead:
+            if ref.id not in self._fulfillments:
+                self._start(ref)
+        live = [f.ref for f in self._in_work()]
+        self._desk.last_decision = f"a better plan: {', '.join(sorted({r.node for r in live}))}"
+        self._desk.show()
+        workflow.upsert_search_attributes(
+            [
+                a.NODES.value_set(sorted({r.node for r in live})),
+                a.CARRIER.value_set("+".join(sorted({r.carrier_name for r in live}))),
+            ]
+        )
 
     def _labelled(self, fulfillment: Fulfillment) -> None:
         """Some marketplaces want the tracking number at label time."""
@@ -316,6 +337,13 @@ class OrderWorkflow:
             self._early_moves[move.fulfillment_id] = move
         else:
             fulfillment.move = move
+
+    @workflow.signal
+    async def superseded(self, news: Superseded) -> None:
+        """Others have taken the place of fulfillment orders that wait for their release."""
+        for fulfillment_id in news.fulfillments:
+            if fulfillment_id in self._fulfillments:
+                self._fulfillments[fulfillment_id].replaced = True
 
     @workflow.signal
     async def stock_arrived(self) -> None:
@@ -436,4 +464,4 @@ class OrderWorkflow:
     def _check_address(self, wanted: m.AddressChange) -> None:
         self._check_not_ended()
         if self._fulfillments:
-            raise denied("it is released to a node already; cancel it there first")
+            raise denied("it is planned for a node already; cancel it there first")

@@ -11,6 +11,7 @@ from workflows.carrier_health import CarrierHealthWorkflow
 from workflows.drift import PolicyDriftWorkflow
 from workflows.moving import SweepWorkflow
 from workflows.order import OrderWorkflow
+from workflows.reevaluation import ReevaluationWorkflow
 from workflows.rollout import PolicyRolloutWorkflow
 from workflows.upkeep import UpkeepWorkflow
 
@@ -20,6 +21,7 @@ WORKFLOWS = [
     PolicyRolloutWorkflow,
     PolicyDriftWorkflow,
     SweepWorkflow,
+    ReevaluationWorkflow,
     UpkeepWorkflow,
 ]
 # Everything that workflow code imports, except workflows/ itself: validating them inside the
