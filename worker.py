@@ -147,7 +147,7 @@ async def run(settings: Settings) -> None:
         await stop.wait()
     for connector in context.connectors.values():
         await connector.close()
-    context.db.close()
+    context.close()
 
 
 def main() -> None:

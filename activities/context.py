@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from activities.facts import queues_of
 from activities.policies import PoliciesInForce
+from activities.processes import Aside
 from activities.punctuality import LateShipments
 from connectors.ports import Connector
 from domain.decision import Decision, Snapshot
@@ -33,6 +34,7 @@ class Context:
     policies: PoliciesInForce
     connectors: Mapping[str, Connector]
     late_shipments: LateShipments = field(default_factory=LateShipments)
+    aside: Aside = field(default_factory=Aside)
 
     def decide(self, connection: Connection, snapshot: Snapshot) -> Decision:
         """Decide by the policies in force now; alarm when their compiled form is wrong.
@@ -44,6 +46,11 @@ class Context:
         if DIFFERS in decision.errors:
             log.error(DIFFERS, policies=decision.policies, snapshot=decision.snapshot_hash)
         return decision
+
+    def close(self) -> None:
+        """End what it has opened, except for its vendors."""
+        self.aside.close()
+        self.db.close()
 
     @property
     def queues(self) -> dict[str, str]:

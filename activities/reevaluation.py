@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from multiprocessing import get_context
 from typing import Any, cast
 
 from sqlalchemy import Connection, Row
@@ -17,7 +14,6 @@ from activities.context import Context
 from activities.contracts import Activity
 from activities.facts import order_facts, route_snapshot
 from activities.planning import Planning, only, proposal
-from activities.processes import end_with_parent
 from activities.stock_pricing import READ_AT_ONCE, unserved
 from domain.decision import (
     ApproveOutcome,
@@ -155,9 +151,7 @@ class Reevaluating:
             policies, tuple(w.snapshot for w in waiting), tuple(w.limits for w in waiting),
             _stock(waiting),
         )  # fmt: skip
-        with ProcessPoolExecutor(1, get_context("spawn"), end_with_parent) as pool:
-            loop = asyncio.get_running_loop()
-            shares = await loop.run_in_executor(pool, shared_out, asked)
+        shares = await self._c.aside.run(shared_out, asked)
         others: dict[str, _Other] = {}
         for start in range(0, len(waiting), READ_AT_ONCE):
             some = zip(

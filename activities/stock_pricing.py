@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from multiprocessing import get_context
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -15,7 +12,6 @@ from temporalio import activity
 from activities.context import Context
 from activities.contracts import Activity
 from activities.facts import order_facts, route_snapshot
-from activities.processes import end_with_parent
 from domain.decision import RouteSnapshot
 from domain.facts import OrderFacts
 from domain.network import Bidding
@@ -66,10 +62,7 @@ class StockPricing:
         found: Bids = {}
         value = 0.0
         if forecast.snapshots:
-            with ProcessPoolExecutor(1, get_context("spawn"), end_with_parent) as pool:
-                found, value = await asyncio.get_running_loop().run_in_executor(
-                    pool, solve, forecast
-                )
+            found, value = await self._c.aside.run(solve, forecast)
 
         def step(connection: Connection) -> Upkept:
             count = bids.replace(connection, found, request.at, request.until)

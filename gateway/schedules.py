@@ -36,7 +36,7 @@ Kind = type[UpkeepWorkflow] | type[SweepWorkflow] | type[ReevaluationWorkflow]
 LEAST_PAUSE = timedelta(minutes=10)
 LEAST_BIDDING = timedelta(minutes=1)  # a solve takes a core for some seconds
 LEAST_HEDGING = timedelta(seconds=20)
-LEAST_REEVALUATION = timedelta(seconds=20)  # a process of its own, and a core while it plans
+LEAST_REEVALUATION = timedelta(seconds=5)
 
 
 async def ensure_schedules(

@@ -294,4 +294,4 @@ async def made_bed(
         for worker in build_workers(client, context):
             await stack.enter_async_context(worker)
         yield Bed(client, context, clock, Loops(context, client, clock))
-    db.close()
+    context.close()

@@ -94,16 +94,19 @@ def test_worth_says_why_there_is_nothing(tmp_path: object, monkeypatch: pytest.M
 
 
 ORPHAN = """
-import os, time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from activities.processes import end_with_parent
+import asyncio, os, time
+from activities.processes import Aside
+
+def process(_):
+    return os.getpid()
+
+async def main():
+    aside = Aside()
+    print(await aside.run(process, None), flush=True)
+    await aside.run(time.sleep, 600)
 
 if __name__ == "__main__":
-    pool = ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
-    print(pool.submit(os.getpid).result(), flush=True)
-    pool.submit(time.sleep, 600)
-    time.sleep(600)
+    asyncio.run(main())
 """
 
 
