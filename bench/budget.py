@@ -18,7 +18,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
 
 from tests.bed import made_bed
-from tests.replay.stories import SCENARIOS
+from tests.replay.stories import SCENARIOS, surroundings
 from tests.server import dev_server
 from workflows.plugin import meshline_plugin
 
@@ -68,7 +68,7 @@ async def measure() -> dict[str, dict[str, int]]:
         for name, scenario in SCENARIOS.items():
             client = await Client.connect(address, plugins=[meshline_plugin()])
             with tempfile.TemporaryDirectory() as folder:
-                async with made_bed(client, Path(folder)) as bed:
+                async with made_bed(client, Path(folder), **surroundings(name)) as bed:
                     handle = await scenario(bed)
                     with suppress(WorkflowFailureError):  # one that never ends was ended
                         await handle.result()

@@ -62,6 +62,10 @@ CHICAGO = Address(
     name="Invented Person", street1="1 Test Street", city="Chicago", region="IL",
     postal_code="60601", country="US", email="person@example.com",
 )  # fmt: skip
+ATLANTA = CHICAGO.model_copy(update={"city": "Atlanta", "region": "GA", "postal_code": "30303"})
+LITTLE_ROCK = CHICAGO.model_copy(
+    update={"city": "Little Rock", "region": "AR", "postal_code": "72201"}
+)
 
 
 def example_network() -> Network:
@@ -73,7 +77,7 @@ def example_network() -> Network:
     )
 
 
-@dataclass
+@dataclass(repr=False)
 class Bed:
     """Everything that a test touches."""
 

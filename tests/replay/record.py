@@ -19,7 +19,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowFailureError
 
 from tests.bed import made_bed
-from tests.replay.stories import SCENARIOS
+from tests.replay.stories import SCENARIOS, surroundings
 from tests.server import dev_server
 from workflows.plugin import meshline_plugin
 
@@ -43,7 +43,7 @@ async def record(names: Sequence[str]) -> None:
         for name in names:
             client = await Client.connect(address, plugins=[meshline_plugin(sandboxed=True)])
             with tempfile.TemporaryDirectory() as folder:
-                async with made_bed(client, Path(folder)) as bed:
+                async with made_bed(client, Path(folder), **surroundings(name)) as bed:
                     handle = await SCENARIOS[name](bed)
                     with suppress(WorkflowFailureError):  # one that never ends was ended
                         await handle.result()

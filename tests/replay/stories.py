@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from temporalio.client import WorkflowHandle
 
 from activities.carrier_desk import CarrierDesk
+from activities.contracts import MAIN_QUEUE, Activity
 from connectors import errors as e
 from domain import messages as m
 from domain.cases import CaseAction
 from domain.fulfillment import Fact, Quantity
+from domain.network import Reevaluation
+from domain.upkeep import UpkeepStart
 from store import tables as t
-from tests.bed import Bed
+from tests.bed import ATLANTA, LITTLE_ROCK, Bed, example_network
 from tests.rollouts import FAILS, FULL, approved, changed, desk, orders_until
+from workflows.reevaluation import ReevaluationWorkflow
 
 Handle = WorkflowHandle[Any, Any]
 CANCEL = m.CancelOrder(user="casey", reason="changed their mind")
@@ -33,6 +38,30 @@ async def happy(bed: Bed) -> Handle:
     bed.stock("TENT", dc_central=5)
     handle, order = await started(bed, "happy", ("TENT", 2))
     await bed.ship(order)
+    return handle
+
+
+async def waited(bed: Bed) -> Handle:
+    """The same where it waits for its release, and nobody has a better plan."""
+    return await happy(bed)
+
+
+async def swapped(bed: Bed) -> Handle:
+    """It takes the place of another one while both wait, and goes from there."""
+    bed.stock("TENT", dc_east=1, dc_central=1)
+    orders = []
+    for name, address in (("first", ATLANTA), ("swapped", LITTLE_ROCK)):
+        handle, order = await started(bed, name, address=address)
+        await bed.until(partial(bed.fulfillments, order))
+        orders.append(order)
+    await bed.client.execute_workflow(
+        ReevaluationWorkflow.run,
+        UpkeepStart(activity=Activity.REEVALUATE, clock=bed.clock, hours=1.0),
+        id=f"reevaluation-{bed.now().timestamp()}",
+        task_queue=MAIN_QUEUE,
+    )
+    await bed.until(partial(bed.fulfillments, orders[1], "cancelled"))
+    await bed.ship(orders[1])
     return handle
 
 
@@ -222,9 +251,19 @@ async def rollout_back(bed: Bed) -> Handle:
 SCENARIOS: dict[str, Callable[[Bed], Awaitable[Handle]]] = {
     f.__name__: f
     for f in (
-        happy, split, review, short_pick, outage, carrier_out, carrier_watch, cancel_on_hold,
-        cancel_out_of_stock, cancel_on_approval, cancel_during_submit, cancel_after_release,
+        happy, waited, swapped, split, review, short_pick, outage, carrier_out, carrier_watch,
+        cancel_on_hold, cancel_out_of_stock, cancel_on_approval, cancel_during_submit,
+        cancel_after_release,
         cancel_after_pick, cancel_after_label, cancel_too_late, cancel_of_a_line,
         rollout_into_force, rollout_back,
     )
 }  # fmt: skip
+
+
+def surroundings(name: str) -> dict[str, Any]:
+    """Network and clock of a story's bed: in some, orders wait for their release."""
+    network = example_network()
+    if name not in ("waited", "swapped"):
+        return {"network": network}
+    given = Reevaluation(window_minutes=60)
+    return {"network": network.model_copy(update={"reevaluation": given}), "rate": 240.0}

@@ -22,18 +22,11 @@ from domain.order import Address
 from domain.upkeep import Reevaluated, Upkeep, UpkeepStart
 from store import tables as t
 from store.fulfillments import plan_of
-from tests.bed import Bed, example_network, made_bed
+from tests.bed import ATLANTA, LITTLE_ROCK, Bed, example_network, made_bed
 from workflows.plugin import meshline_plugin
 from workflows.reevaluation import ReevaluationWorkflow
 
 RATE = 120.0
-ATLANTA = Address(
-    name="Invented Person", street1="1 Test Street", city="Atlanta", region="GA",
-    postal_code="30303", country="US", email="person@example.com",
-)  # fmt: skip
-LITTLE_ROCK = ATLANTA.model_copy(
-    update={"city": "Little Rock", "region": "AR", "postal_code": "72201"}
-)
 NASHVILLE = ATLANTA.model_copy(update={"city": "Nashville", "region": "TN", "postal_code": "37203"})
 
 
