@@ -58,6 +58,10 @@ ORDER = {
         "cli.change:hold",
         "Hold an order by hand: nothing new is planned or released.",
     ),
+    "release": (
+        "cli.change:release",
+        "Send an order to its nodes now, instead of waiting for a better plan.",
+    ),
     "cancel": (
         "cli.change:cancel",
         "Cancel an order or some of its lines; what is with the carrier goes on.",

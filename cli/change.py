@@ -1,4 +1,4 @@
-"""`meshline order set-address`, `hold`, `cancel`: what a person changes about an order."""
+"""`meshline order set-address`, `hold`, `release`, `cancel`: what people change about orders."""
 
 from __future__ import annotations
 
@@ -60,6 +60,22 @@ def hold(
         wanted = m.HoldPlace(user=user, reason=reason, hours=hours)
         answer = update(s, known_order(s, order), "place_hold", wanted)
     console.print(f"[green]✓[/] held: {answer}", highlight=False)
+
+
+def release(
+    order: OrderArg, user: User, reason: Annotated[str, typer.Option(help="Why now.")] = ""
+) -> None:
+    """Send an order to its nodes now, instead of waiting for a better plan.
+
+    What is reserved waits as long as `reevaluation` in the network file says.
+
+    Example: meshline order release 1042 --as frankie --reason "the customer is at the door"
+    """
+    with bad_input():
+        s = session()
+        wanted = m.ReleaseNow(user=user, reason=reason)
+        answer = update(s, known_order(s, order), "release_now", wanted)
+    console.print(f"[green]✓[/] {answer}", highlight=False)
 
 
 def cancel(

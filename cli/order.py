@@ -73,7 +73,7 @@ def show(order: OrderArg, as_json: AsJson = False) -> None:
     for name, text in (
         ("lines", "{line_id} {sku}: {ordered} ordered, {open} open, {allocated} allocated, "
                   "{released} released, {shipped} shipped, {cancelled} cancelled"),
-        ("fulfillment_orders", "{id} at {node}: {status}/{request_status} {facts}"),
+        ("fulfillment_orders", "{id} at {node}: {status}/{request_status} {facts}{waits}"),
         ("shipments", "{id} {carrier} {service} {tracking_number}: {status} ({tracking_status})"),
         ("holds", "{reason}: {because} [{status}] {id}"),
         ("exceptions", "{kind}: owner {owner}, {status} {id}"),
@@ -90,6 +90,13 @@ def show(order: OrderArg, as_json: AsJson = False) -> None:
         )
 
 
+def _waits(fulfillment: dict[str, Any]) -> str:
+    release_at = fulfillment["release_at"]
+    if fulfillment["status"] != "open" or release_at is None:
+        return ""
+    return f"waits until {release_at:%a %H:%M} for a better plan"
+
+
 def _picture(s: Session, found_id: str) -> dict[str, Any]:
     def rows(table_: Any) -> list[dict[str, Any]]:
         result = connection.execute(select(table_).where(table_.c.order_id == found_id))
@@ -101,7 +108,7 @@ def _picture(s: Session, found_id: str) -> dict[str, Any]:
         return {
             "order": head,
             "lines": [dict(r._mapping) for r in orders.line_rows(connection, found_id)],
-            "fulfillment_orders": rows(t.fulfillments),
+            "fulfillment_orders": [{**row, "waits": _waits(row)} for row in rows(t.fulfillments)],
             "shipments": rows(t.shipments),
             "holds": rows(t.holds),
             "exceptions": rows(t.exceptions),

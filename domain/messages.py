@@ -71,6 +71,13 @@ class HoldRelease(Frozen):
     comment: str = ""
 
 
+class ReleaseNow(Frozen):
+    """Send what waits for its release to its nodes at once."""
+
+    user: str
+    reason: str = ""
+
+
 class HoldPlace(Frozen):
     user: str
     reason: str
@@ -383,7 +390,9 @@ class Permit(Keyed):
     """May this person change the order in this way? Asked before anything else is done."""
 
     user: str
-    deed: Literal["cancel", "cancel_lines", "hold", "release", "reject", "set_address"]
+    deed: Literal[
+        "cancel", "cancel_lines", "hold", "release", "reject", "set_address", "release_now"
+    ]
     comment: str = ""
 
 

@@ -75,7 +75,7 @@ class Fulfillment:
         self.tracking: Tracking | None = None
         self.stop = ""
         self.waiting = False  # for its release
-        self.replaced = False  # as somebody told; the store says so when it is asked
+        self.wait_over = False  # others took its place, or somebody wants it to go
         self.move: m.Move | None = None  # its carrier is out: what was decided for it
         self.shipped = False
         self.done = False
@@ -187,7 +187,7 @@ class Fulfillment:
         return True
 
     def _called(self) -> bool:
-        return bool(self.stop or self.replaced)
+        return bool(self.stop or self.wait_over)
 
     async def _picked_and_packed(self) -> None:
         """Step 7: the node works; late, short and refused picks are dealt with."""

@@ -343,7 +343,7 @@ class OrderWorkflow:
         """Others have taken the place of fulfillment orders that wait for their release."""
         for fulfillment_id in news.fulfillments:
             if fulfillment_id in self._fulfillments:
-                self._fulfillments[fulfillment_id].replaced = True
+                self._fulfillments[fulfillment_id].wait_over = True
 
     @workflow.signal
     async def stock_arrived(self) -> None:
@@ -439,6 +439,24 @@ class OrderWorkflow:
     @place_hold.validator
     def _check_place(self, wanted: m.HoldPlace) -> None:
         self._check_not_ended()
+
+    @workflow.update
+    async def release_now(self, wanted: m.ReleaseNow) -> m.Reply:
+        """Send to its nodes what waits for its release, without looking for a better plan."""
+        await self._review.permit(wanted.user, "release_now", wanted.reason)
+        self._check_release(wanted)
+        waiting = [f for f in self._in_work() if f.waiting]
+        for f in waiting:
+            f.wait_over = True
+        return m.Reply(status="done", message=f"goes to {', '.join(f.ref.node for f in waiting)}")
+
+    @release_now.validator
+    def _check_release(self, wanted: m.ReleaseNow) -> None:
+        self._check_not_ended()
+        if self._review.holds:
+            raise denied("the order is held: release the hold first")
+        if not any(f.waiting for f in self._in_work()):
+            raise denied("nothing of it waits for its release")
 
     @workflow.update
     async def change_address(self, wanted: m.AddressChange) -> m.Reply:

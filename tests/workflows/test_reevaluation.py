@@ -9,9 +9,10 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from sqlalchemy import func, select
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
@@ -227,3 +228,26 @@ async def test_nothing_waits_where_it_is_pressing_or_somebody_agreed(
         assert bed.now() - begun >= timedelta(minutes=15)
         assert row.release_at is None
         assert await look(bed) == {}
+
+
+async def test_a_person_lets_it_go_at_once_but_not_past_a_hold(patient: Bed) -> None:
+    bed = patient
+    bed.stock("sku-mug", dc_central=5)
+    incoming = bed.order("urgent", [("sku-mug", 1)], address=LITTLE_ROCK)
+    handle = await bed.start(incoming)
+    await bed.until(partial(bed.fulfillments, incoming.order.id))
+    hold = await handle.execute_update(
+        "place_hold", m.HoldPlace(user="frankie", reason="wait"), result_type=m.Reply
+    )
+    wanted = m.ReleaseNow(user="frankie", reason="at the door")
+    with pytest.raises(WorkflowUpdateFailedError) as held_by:
+        await handle.execute_update("release_now", wanted)
+    assert "release the hold first" in str(held_by.value.cause)
+    released = m.HoldRelease(user="frankie", hold_id=hold.message, outcome="release")
+    await handle.execute_update("release_hold", released)
+    reply = await handle.execute_update("release_now", wanted, result_type=m.Reply)
+    assert reply.message == "goes to dc_central"
+    await bed.fulfilling(incoming.order.id)
+    with pytest.raises(WorkflowUpdateFailedError) as late:
+        await handle.execute_update("release_now", wanted)
+    assert "nothing of it waits" in str(late.value.cause)
