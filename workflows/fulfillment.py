@@ -147,7 +147,8 @@ class Fulfillment:
             return
         waited = await self._wait_for_release()
         self.turn_back_if_stopped()
-        await self.follow_move()
+        if self.move is not None and self.move.action == "replan":
+            await self.follow_move()  # else its node would hear of it only to lose it again
         self.saga.add("cancel at node", self._cancel_at_node)
         fields = self.desk.fresh(Activity.SUBMIT, self.ref.id)
         endpoint = self.ref.fulfiller
