@@ -8,16 +8,17 @@ its orders save.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from sourcing.master import Spot
 
 Takes = Mapping[Spot, int]
-MOST_ORDERS = 12  # of a swap: one ledger transaction, and as many reasons to fail
+MOST_ORDERS = 24  # of a swap: one ledger transaction, a quarter of a second of the store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Change:
     """An order that could take another plan.
 
@@ -32,9 +33,13 @@ class Change:
     takes: Takes
     saves_minor: int
 
-    def net(self, spot: Spot) -> int:
-        """Units of a spot that are free after it and were not before."""
-        return self.gives.get(spot, 0) - self.takes.get(spot, 0)
+    @cached_property
+    def frees(self) -> dict[Spot, int]:
+        """Units by spot that are free after it and were not before; negative where it needs
+        more."""
+        spots = sorted({*self.gives, *self.takes})
+        net = {spot: self.gives.get(spot, 0) - self.takes.get(spot, 0) for spot in spots}
+        return {spot: units for spot, units in net.items() if units}
 
 
 def swaps(
@@ -46,41 +51,70 @@ def swaps(
         free: units that nobody holds, by node and SKU.
         least_saving_minor: what a swap has to save for each order that it moves.
     """
-    left = dict(free)
-    waiting = {change.order_id: change for change in changes}
+    floor = _Floor(changes, free)
     found: list[tuple[Change, ...]] = []
     count = -1
     while count < len(found):  # what one swap frees may be what another one lacked
         count = len(found)
-        for change in sorted(waiting.values(), key=lambda c: (-c.saves_minor, c.order_id)):
-            if change.order_id not in waiting or change.saves_minor < least_saving_minor:
+        for change in list(floor.waiting.values()):
+            if change.order_id not in floor.waiting or change.saves_minor < least_saving_minor:
                 continue
-            swap = _chain(change, waiting, left)
-            if sum(c.saves_minor for c in swap) < max(1, least_saving_minor * len(swap)):
-                continue
-            for each in swap:
-                del waiting[each.order_id]
-                for spot in {*each.gives, *each.takes}:
-                    left[spot] = left.get(spot, 0) + each.net(spot)
-            found.append(swap)
+            swap = floor.chain(change)
+            if sum(c.saves_minor for c in swap) >= max(1, least_saving_minor * len(swap)):
+                floor.settle(swap)
+                found.append(swap)
     return found
 
 
-def _chain(first: Change, waiting: Mapping[str, Change], left: Takes) -> tuple[Change, ...]:
-    """The order with those that have to make room for it; empty where that does not work out."""
-    swap = [first]
-    while short := _short(swap, left):
-        givers = [c for c in waiting.values() if c not in swap and c.net(short) > 0]
-        if not givers or len(swap) == MOST_ORDERS:
-            return ()
-        swap.append(min(givers, key=lambda c: (-c.saves_minor, c.order_id)))
-    return tuple(swap)
+class _Floor:
+    """Who still waits, those first that save most, and what is left for them."""
 
+    def __init__(self, changes: Iterable[Change], free: Takes) -> None:
+        ordered = sorted(changes, key=lambda c: (-c.saves_minor, c.order_id))
+        self.waiting = {change.order_id: change for change in ordered if change.frees}
+        self._left = dict(free)
+        self._givers: dict[Spot, list[Change]] = {}
+        for change in self.waiting.values():
+            for spot, units in change.frees.items():
+                if units > 0:
+                    self._givers.setdefault(spot, []).append(change)
 
-def _short(swap: Sequence[Change], left: Takes) -> Spot | None:
-    """A spot that does not do for all of them."""
-    spots = sorted({spot for change in swap for spot in change.takes})
-    for spot in spots:
-        if left.get(spot, 0) + sum(change.net(spot) for change in swap) < 0:
-            return spot
-    return None
+    def settle(self, swap: Iterable[Change]) -> None:
+        for change in swap:
+            del self.waiting[change.order_id]
+            for spot, units in change.frees.items():
+                self._left[spot] = self._left.get(spot, 0) + units
+
+    def chain(self, first: Change) -> tuple[Change, ...]:
+        """The order with those that have to make room for it; empty where that does not work
+        out."""
+        swap = {first.order_id: first}
+        after = {spot: self._left.get(spot, 0) + units for spot, units in first.frees.items()}
+        while short := sorted(spot for spot, units in after.items() if units < 0):
+            if len(swap) == MOST_ORDERS:
+                return ()
+            giver = self._giver(short[0], swap, after)
+            if giver is None:
+                return ()
+            swap[giver.order_id] = giver
+            for spot, units in giver.frees.items():
+                after[spot] = after.get(spot, self._left.get(spot, 0)) + units
+        return tuple(swap.values())
+
+    def _giver(
+        self, spot: Spot, swap: Mapping[str, Change], after: Mapping[Spot, int]
+    ) -> Change | None:
+        """Who makes room there: one that needs the least room itself (else chains grow without
+        an end), and of these the one that saves most."""
+        best, fewest = None, 0
+        for change in self._givers.get(spot, ()):
+            if change.order_id in swap or change.order_id not in self.waiting:
+                continue
+            needs = 0
+            for other, units in change.frees.items():
+                if units < 0:
+                    left = after.get(other, self._left.get(other, 0))
+                    needs += max(0, -units - max(0, left))
+            if best is None or needs < fewest:
+                best, fewest = change, needs
+        return best

@@ -42,6 +42,12 @@ def test_of_those_that_could_make_room_the_one_that_loses_least_does() -> None:
     assert swaps([wins, dear, cheap], {SOUTH: 9}, 50) == [(wins, cheap)]
 
 
+def test_who_makes_room_is_who_needs_the_least_room_itself() -> None:
+    wins = change("wins", EAST, WEST, 500)
+    stuck, free = change("stuck", WEST, ("north", "mug"), 100), change("free", WEST, SOUTH, -100)
+    assert swaps([wins, stuck, free], {SOUTH: 1}, 50) == [(wins, free)]
+
+
 def test_what_moves_for_nothing_stays() -> None:
     one, two = change("one", EAST, WEST, 0), change("two", WEST, EAST, 0)
     assert swaps([one, two], {EAST: 5, WEST: 5}, 0) == []
@@ -54,7 +60,8 @@ def test_a_chain_that_is_too_long_is_left() -> None:
         for i, (here, there) in enumerate(pairwise(spots))
     ]
     assert swaps(chain, {spots[-1]: 1}, 0) == []
-    assert len(swaps([*chain[1:MOST_ORDERS], chain[0]], {spots[MOST_ORDERS]: 1}, 0)[0]) == 12
+    (longest,) = swaps([*chain[1:MOST_ORDERS], chain[0]], {spots[MOST_ORDERS]: 1}, 0)
+    assert len(longest) == MOST_ORDERS
 
 
 def test_what_one_swap_frees_serves_the_next_one() -> None:
