@@ -11,7 +11,7 @@ from temporalio import activity
 
 from activities.context import Context
 from activities.contracts import Activity, connector_queue, m
-from activities.facts import limited_to_stock, order_facts, route_snapshot
+from activities.facts import limited_to_stock, order_facts, route_snapshot, stock_of
 from domain.cases import Hold
 from domain.decision import (
     ApproveOutcome,
@@ -30,7 +30,7 @@ from domain.decision import (
 )
 from domain.facts import OrderFacts
 from domain.fulfillment import FulfillmentPlan
-from store import cases, circuits, decisions, events, fulfillments, inventory, orders, workload
+from store import cases, circuits, decisions, events, fulfillments, orders, workload
 
 Kind = TypeVar("Kind", bound=Outcome)
 
@@ -139,7 +139,7 @@ class Planning:
     ) -> tuple[RouteSnapshot, int]:
         facts = order_facts(connection, orders.rows(connection, request.order_id), self._c.network)
         if request.partial:
-            facts = limited_to_stock(facts, connection)
+            facts = limited_to_stock(connection, facts, self._c.network)
         open_units = sum(x.quantity for x in facts.lines if x.requires_shipping)
         snapshot = route_snapshot(
             connection, facts, self._c.network, self._c.queues, request.at,
@@ -147,6 +147,15 @@ class Planning:
             late_shipments_per_mille=self._late_shipments(connection, facts, request.at),
         )  # fmt: skip
         return snapshot, open_units
+
+    def _held_elsewhere(self, connection: Connection, facts: OrderFacts, node: str) -> bool:
+        """Whether another node could ship all of it."""
+        wanted = facts.wanted()
+        return any(
+            all(free.get(sku, 0) >= units for sku, units in wanted.items())
+            for name, free in stock_of(connection, facts, self._c.network).items()
+            if name != node
+        )
 
     def _late_shipments(self, connection: Connection, facts: OrderFacts, at: datetime) -> int:
         return self._c.late_shipments.per_mille(connection, facts.channel, at)
@@ -157,13 +166,14 @@ class Planning:
 
         def step(connection: Connection) -> m.Reserved:
             plan = decisions.chosen_plan(connection, request.decision_id)
+            order = orders.row(connection, request.order_id)
             ids, lost = fulfillments.create(
-                connection, request.order_id, plan, request.decision_id, request.generation,
+                connection, order.id, plan, request.decision_id, request.generation,
                 request.expires_at, request.firm, request.at,
+                self._c.network.pools_of(order.channel),
             )  # fmt: skip
             if lost is not None:
                 raise LostRace(f"{lost.quantity} × {lost.sku} at {lost.node}")
-            order = orders.row(connection, request.order_id)
             if order.status == "accepted":
                 events.move_all(connection, "order", "process", [order], order.id, request.at)
             return m.Reserved(
@@ -229,7 +239,7 @@ class Planning:
             planned_minor=part.cost_minor,
             quote_minor=request.quote_minor,
             late_hours=max(0, int(late.total_seconds() // 3600)) if late else 0,
-            held_elsewhere=_held_elsewhere(connection, facts, part.node),
+            held_elsewhere=self._held_elsewhere(connection, facts, part.node),
             attempts=request.attempts,
         )
         outcome = self._decide(connection, request, "reroute", snapshot, RerouteOutcome)
@@ -314,7 +324,7 @@ class Planning:
                 connection, orders.rows(connection, request.order_id), self._c.network
             )
             wanted = facts.wanted()
-            stock = inventory.available(connection, wanted)
+            stock = stock_of(connection, facts, self._c.network)
             elsewhere = sum(
                 min(units, sum(s.get(sku, 0) for n, s in stock.items() if n != request.node))
                 for sku, units in wanted.items()
@@ -376,17 +386,6 @@ def _tell_saturation(
                 connection, node.id, node.saturated, snapshot.now,
                 used_percent=node.used_percent, backlog_days=node.backlog_days,
             )  # fmt: skip
-
-
-def _held_elsewhere(connection: Connection, facts: OrderFacts, node: str) -> bool:
-    """Whether another node could ship all of it."""
-    wanted = facts.wanted()
-    stock = inventory.available(connection, wanted)
-    return any(
-        all(free.get(sku, 0) >= units for sku, units in wanted.items())
-        for name, free in stock.items()
-        if name != node
-    )
 
 
 def _only(facts: OrderFacts, part: FulfillmentPlan) -> OrderFacts:
