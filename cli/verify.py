@@ -24,8 +24,7 @@ def verify(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
         with s.db.read() as connection:
             wrong = [
                 *_lines(connection),
-                *_levels(connection),
-                *_pools(connection),
+                *stock_violations(connection),
                 *_events(connection),
                 *audit_log(s.settings.home).verify(connection),
             ]
@@ -45,6 +44,11 @@ def _lines(connection: Connection) -> list[str]:
     parts = c.open + c.backordered + c.allocated + c.released + c.shipped + c.cancelled
     rows = connection.execute(select(c.order_id, c.line_id).where(c.ordered != parts))
     return [f"{r.order_id} line {r.line_id}: quantities do not add up" for r in rows]
+
+
+def stock_violations(connection: Connection) -> list[str]:
+    """What is wrong with the stock, in words: levels, pools, allocations and the ledger."""
+    return [*_levels(connection), *_pools(connection)]
 
 
 def _levels(connection: Connection) -> list[str]:
