@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from activities.context import Context
 from activities.contracts import m
@@ -203,6 +203,19 @@ def test_what_there_is_is_what_there_is_for_the_channel(desk: Desk) -> None:
     )
     found = CompensateSnapshot.model_validate_json(desk.snapshot(f"{order}/c/compensate"))
     assert found.available_elsewhere == 1
+
+
+def test_a_channel_without_pools_asks_nothing_of_them(desk: Desk) -> None:
+    ran: list[str] = []
+    event.listen(desk.db.engine, "before_cursor_execute", lambda *a: ran.append(a[2]))
+    sku = desk.stock({"dc_east": (5, {})})
+    for channel, asks in (("webshop", False), ("wholesale", True)):
+        order = desk.order(channel, (sku, 1))
+        ran.clear()
+        assert desk.reserve(order, desk.plan(order)).fulfillments
+        assert any("inventory_pools" in statement for statement in ran) == asks
+        reserves = [x for x in ran if x.startswith("UPDATE inventory_levels")]
+        assert len(reserves) == 1
 
 
 def shares(desk: Desk, sku: str, node: str = "dc_east") -> tuple[int, int, int, tuple[int, int]]:
