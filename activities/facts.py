@@ -129,7 +129,7 @@ def route_snapshot(
         off=circuits.open_circuits(connection, now),
         excluded_nodes=excluded_nodes, excluded_services=excluded_services, only_node=only_node,
         late_shipments_per_mille=late_shipments_per_mille,
-        allotted=_of_other_channels(connection, facts, network, stock),
+        allotted=allotted_to_others(connection, facts, network, stock),
     )  # fmt: skip
 
 
@@ -141,7 +141,7 @@ def stock_of(
     return inventory.available(connection, facts.wanted(), network.pools_of(facts.channel))
 
 
-def _of_other_channels(
+def allotted_to_others(
     connection: Connection,
     facts: OrderFacts,
     network: Network,

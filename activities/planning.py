@@ -11,7 +11,13 @@ from temporalio import activity
 
 from activities.context import Context
 from activities.contracts import Activity, connector_queue, m
-from activities.facts import limited_to_stock, order_facts, route_snapshot, stock_of
+from activities.facts import (
+    allotted_to_others,
+    limited_to_stock,
+    order_facts,
+    route_snapshot,
+    stock_of,
+)
 from domain.cases import Hold
 from domain.decision import (
     ApproveOutcome,
@@ -27,6 +33,7 @@ from domain.decision import (
     RouteOutcome,
     RouteSnapshot,
     Snapshot,
+    others_units,
 )
 from domain.facts import OrderFacts
 from domain.fulfillment import FulfillmentPlan
@@ -340,9 +347,10 @@ class Planning:
                 attempts=request.attempts,
             )
             outcome = self._decide(connection, request, "compensate", snapshot, CompensateOutcome)
+            others = allotted_to_others(connection, facts, self._c.network, stock)
             return m.Compensated(
                 action=outcome.action, owner=outcome.owner, hours=outcome.hours,
-                because=outcome.because,
+                because=outcome.because + others_units(others),
             )  # fmt: skip
 
         return self._c.db.once(request.key, m.Compensated, step)

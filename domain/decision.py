@@ -6,6 +6,7 @@ minor units of the network's currency, distances whole miles, times business tim
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -54,6 +55,15 @@ class RouteSnapshot(Frozen):
     k_best: int = Field(default=20, ge=1, le=100)
     late_shipments_per_mille: int = Field(default=0, ge=0, le=1_000)
     allotted: dict[str, dict[str, int]] = {}
+
+
+def others_units(allotted: Mapping[str, Mapping[str, int]]) -> str:
+    """Units by SKU and pool, to be added to why an order has to wait; empty without any."""
+    return "".join(
+        f"; {units} of {sku} are allotted to pool {pool}"
+        for sku, of_pools in allotted.items()
+        for pool, units in of_pools.items()
+    )
 
 
 class RuleHit(Frozen):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from msgspec import ValidationError
 
-from domain.decision import Candidate, RouteOutcome, RuleHit
+from domain.decision import Candidate, RouteOutcome, RuleHit, others_units
 from policies import facts
 from policies.candidates import Market
 from policies.compiled import CompiledStep, Policy
@@ -96,7 +96,9 @@ class Routing:
             choice.draft.plan(self._words(choice, candidates), choice.added)
             for choice in self.choices
         )
-        because = "" if plans else self._why_nothing(candidates) + self._allotted()
+        because = (
+            "" if plans else self._why_nothing(candidates) + others_units(self._snapshot.allotted)
+        )
         return RouteOutcome(plans=plans, candidates=candidates, because=because)
 
     def candidates(self) -> tuple[Candidate, ...]:
@@ -263,14 +265,6 @@ class Routing:
             return f"No candidate is left: {listed}" if listed else "There are no candidates"
         limit = self._snapshot.order.max_parcels if self._limit is None else self._limit
         return f"No {limit} of the nodes left hold all open lines together"
-
-    def _allotted(self) -> str:
-        """What is there of the open lines, but not for this order's channel."""
-        return "".join(
-            f"; {units} of {sku} are allotted to pool {pool}"
-            for sku, of_pools in self._snapshot.allotted.items()
-            for pool, units in of_pools.items()
-        )
 
 
 @lru_cache(maxsize=256)

@@ -153,3 +153,10 @@ def test_what_an_older_network_file_left_can_be_given_back(db: Database) -> None
     assert allot("TENT", "dc_east", "vip", "0")[0] == 0
     with db.read() as connection:
         assert inventory.available(connection, ["TENT"])["dc_east"] == {"TENT": 20}
+
+
+def test_the_network_check_says_which_channels_draw_on_a_pool() -> None:
+    done = CliRunner().invoke(app, ["network", "check", "--json"])
+    assert json.loads(done.output)["pools"] == {
+        "marketplace": ["marketplace"], "wholesale": ["wholesale"],
+    }  # fmt: skip

@@ -196,13 +196,14 @@ def test_what_there_is_is_what_there_is_for_the_channel(desk: Desk) -> None:
     order = desk.order("webshop", (sku, 3))
     partly = desk.plan(order, partial=True)
     assert (partly.feasible, partly.open_units) == (True, 1)
-    desk.planning.compensate(
+    answer = desk.planning.compensate(
         m.CompensateRequest(
             key=f"{order}/c", order_id=order, at=NOW, trigger="out_of_stock", short_units=3
         )
     )
     found = CompensateSnapshot.model_validate_json(desk.snapshot(f"{order}/c/compensate"))
     assert found.available_elsewhere == 1
+    assert answer.because.endswith(f"; 4 of {sku} are allotted to pool wholesale")
 
 
 def test_a_channel_without_pools_asks_nothing_of_them(desk: Desk) -> None:
@@ -275,6 +276,7 @@ def test_a_line_out_of_two_places_is_told_to_the_shop_as_one(desk: Desk) -> None
         row = fulfillments.get(connection, fulfillment)
         assert fulfillments.consumed(connection, row, "gone", NOW) == 6
         assert fulfillments.to_confirm(connection, order, fulfillment) == {"1": 6}
+        assert [(x.released, x.shipped) for x in orders.line_rows(connection, order)] == [(0, 6)]
     assert shares(desk, sku) == (4, 0, 0, (0, 0))
     desk.sound()
 
