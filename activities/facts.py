@@ -21,12 +21,13 @@ from sourcing import (
     is_saturated,
     zone_for_miles,
 )
-from store import bids, catalog, circuits, inventory, orders, transits, workload
+from store import bids, catalog, circuits, inventory, orders, pools, transits, workload
 from store.transits import Learned
 from store.workload import NO_WORK, Work
 
 NOT_LEARNED: Learned = {}
 NO_BIDS: Mapping[str, dict[str, int]] = {}
+NOTHING_ALLOTTED: Mapping[str, dict[str, int]] = {}
 UNKNOWN_MILES = 2_500  # as if at the far coast: an unknown ZIP must not look cheap
 DEFAULT_CHANNEL = Channel(id="unmapped", source="unmapped")
 
@@ -118,7 +119,7 @@ def route_snapshot(
     stock = (
         {node.id: wanted for node in network.nodes}
         if ignore_stock
-        else inventory.available(connection, wanted)
+        else stock_of(connection, facts, network)
     )
     planned = facts.id if ignore_stock or replanned else ""
     work = workload.by_node(connection, now, without=planned)
@@ -131,7 +132,33 @@ def route_snapshot(
         off=circuits.open_circuits(connection, now),
         excluded_nodes=excluded_nodes, excluded_services=excluded_services, only_node=only_node,
         late_shipments_per_mille=late_shipments_per_mille,
+        allotted=allotted_to_others(connection, facts, network, stock),
     )  # fmt: skip
+
+
+def stock_of(
+    connection: Connection, facts: OrderFacts, network: Network
+) -> dict[str, dict[str, int]]:
+    """Units that an order may be promised of what is open of it, by node and SKU: its channel's
+    pools and what is shared."""
+    return inventory.available(connection, facts.wanted(), network.pools_of(facts.channel))
+
+
+def allotted_to_others(
+    connection: Connection,
+    facts: OrderFacts,
+    network: Network,
+    stock: Mapping[str, Mapping[str, int]],
+) -> dict[str, dict[str, int]]:
+    """Units of what is short for an order that pools of other channels have, by SKU and pool."""
+    short = [
+        sku
+        for sku, units in facts.wanted().items()
+        if sum(held.get(sku, 0) for held in stock.values()) < units
+    ]
+    if not short:
+        return {}
+    return pools.of_others(connection, short, network.pools_of(facts.channel))
 
 
 def queues_of(network: Network) -> dict[str, str]:
@@ -184,6 +211,7 @@ def snapshot_of(
     excluded_services: Iterable[str] = (),
     only_node: str = "",
     late_shipments_per_mille: int = 0,
+    allotted: Mapping[str, dict[str, int]] = NOTHING_ALLOTTED,
 ) -> RouteSnapshot:
     """A route snapshot from facts that are already there.
 
@@ -195,6 +223,7 @@ def snapshot_of(
         learned: how long parcels take, where they say something else than the network file.
         off: (carrier, node) that are switched off; the node is empty for all of them.
         late_shipments_per_mille: of the order's channel.
+        allotted: units of what is short that pools of other channels have, by SKU and pool.
     """
     wanted, skip, refused = facts.wanted(), set(excluded_nodes), set(excluded_services)
     nodes = [n for n in network.nodes if n.id not in skip and (not only_node or n.id == only_node)]
@@ -227,6 +256,7 @@ def snapshot_of(
         ),
         generation=generation,
         late_shipments_per_mille=late_shipments_per_mille,
+        allotted=dict(allotted),
     )
 
 
@@ -293,9 +323,9 @@ def _node_facts(
     )
 
 
-def limited_to_stock(facts: OrderFacts, connection: Connection) -> OrderFacts:
-    """The same order with each line cut to what all nodes together have of it."""
-    stock = inventory.available(connection, {x.sku for x in facts.lines})
+def limited_to_stock(connection: Connection, facts: OrderFacts, network: Network) -> OrderFacts:
+    """The same order with each line cut to what all nodes together have of it for its channel."""
+    stock = stock_of(connection, facts, network)
     left: dict[str, int] = {}
     for node_stock in stock.values():
         for sku, units in node_stock.items():

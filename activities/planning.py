@@ -12,7 +12,13 @@ from temporalio import activity
 
 from activities.context import Context
 from activities.contracts import Activity, connector_queue, m
-from activities.facts import limited_to_stock, order_facts, route_snapshot
+from activities.facts import (
+    allotted_to_others,
+    limited_to_stock,
+    order_facts,
+    route_snapshot,
+    stock_of,
+)
 from domain.cases import Hold
 from domain.decision import (
     ApproveOutcome,
@@ -28,6 +34,7 @@ from domain.decision import (
     RouteOutcome,
     RouteSnapshot,
     Snapshot,
+    others_units,
 )
 from domain.facts import OrderFacts
 from domain.fulfillment import FulfillmentPlan
@@ -37,7 +44,6 @@ from store import (
     decisions,
     events,
     fulfillments,
-    inventory,
     orders,
     releases,
     workload,
@@ -150,7 +156,7 @@ class Planning:
     ) -> tuple[RouteSnapshot, int]:
         facts = order_facts(connection, orders.rows(connection, request.order_id), self._c.network)
         if request.partial:
-            facts = limited_to_stock(facts, connection)
+            facts = limited_to_stock(connection, facts, self._c.network)
         open_units = sum(x.quantity for x in facts.lines if x.requires_shipping)
         snapshot = route_snapshot(
             connection, facts, self._c.network, self._c.queues, request.at,
@@ -158,6 +164,15 @@ class Planning:
             late_shipments_per_mille=self.late_shipments(connection, facts, request.at),
         )  # fmt: skip
         return snapshot, open_units
+
+    def _held_elsewhere(self, connection: Connection, facts: OrderFacts, node: str) -> bool:
+        """Whether another node could ship all of it."""
+        wanted = facts.wanted()
+        return any(
+            all(free.get(sku, 0) >= units for sku, units in wanted.items())
+            for name, free in stock_of(connection, facts, self._c.network).items()
+            if name != node
+        )
 
     def late_shipments(self, connection: Connection, facts: OrderFacts, at: datetime) -> int:
         return self._c.late_shipments.per_mille(connection, facts.channel, at)
@@ -168,14 +183,16 @@ class Planning:
 
         def step(connection: Connection) -> m.Reserved:
             plan = decisions.chosen_plan(connection, request.decision_id)
-            release_at = self._release_at(plan, request)
+            order = orders.row(connection, request.order_id)
+            pools = self._c.network.pools_of(order.channel)
+            waits = request.firm and not pools
+            release_at = self._release_at(plan, request.at, waits=waits)
             ids, lost = fulfillments.create(
-                connection, request.order_id, plan, request.decision_id, request.generation,
-                request.expires_at, request.firm, request.at, release_at=release_at,
+                connection, order.id, plan, request.decision_id, request.generation,
+                request.expires_at, request.firm, request.at, pools, release_at=release_at,
             )  # fmt: skip
             if lost is not None:
                 raise LostRace(f"{lost.quantity} × {lost.sku} at {lost.node}")
-            order = orders.row(connection, request.order_id)
             if order.status == "accepted":
                 events.move_all(connection, "order", "process", [order], order.id, request.at)
             return m.Reserved(
@@ -190,14 +207,17 @@ class Planning:
         except LostRace as race:
             return m.Reserved(lost_race=str(race))
 
-    def _release_at(self, plan: Plan, request: m.ReserveRequest) -> list[datetime | None]:
-        """Until when each part waits for a better plan. What a person has to agree to does not
-        wait: it is this plan that they agree to."""
+    def _release_at(self, plan: Plan, at: datetime, *, waits: bool) -> list[datetime | None]:
+        """Until when each part waits for a better plan.
+
+        What a person has to agree to does not wait: it is this plan that they agree to. Neither
+        does what draws on pools: what it holds is of use to its own channel alone.
+        """
         given = self._c.network.reevaluation
-        if given is None or not request.firm:
+        if given is None or not waits:
             return [None] * len(plan.fulfillments)
-        ends = [given.release_at(request.at, part.ship_at) for part in plan.fulfillments]
-        return [end if end > request.at else None for end in ends]
+        ends = [given.release_at(at, part.ship_at) for part in plan.fulfillments]
+        return [end if end > at else None for end in ends]
 
     @activity.defn(name=Activity.FIRM)
     def make_firm(self, request: m.Keyed) -> m.Audited:
@@ -251,7 +271,7 @@ class Planning:
             planned_minor=part.cost_minor,
             quote_minor=request.quote_minor,
             late_hours=max(0, int(late.total_seconds() // 3600)) if late else 0,
-            held_elsewhere=_held_elsewhere(connection, facts, part.node),
+            held_elsewhere=self._held_elsewhere(connection, facts, part.node),
             attempts=request.attempts,
         )
         outcome = self._decide(connection, request, "reroute", snapshot, RerouteOutcome)
@@ -338,7 +358,7 @@ class Planning:
                 connection, orders.rows(connection, request.order_id), self._c.network
             )
             wanted = facts.wanted()
-            stock = inventory.available(connection, wanted)
+            stock = stock_of(connection, facts, self._c.network)
             elsewhere = sum(
                 min(units, sum(s.get(sku, 0) for n, s in stock.items() if n != request.node))
                 for sku, units in wanted.items()
@@ -354,9 +374,10 @@ class Planning:
                 attempts=request.attempts,
             )
             outcome = self._decide(connection, request, "compensate", snapshot, CompensateOutcome)
+            others = allotted_to_others(connection, facts, self._c.network, stock)
             return m.Compensated(
                 action=outcome.action, owner=outcome.owner, hours=outcome.hours,
-                because=outcome.because,
+                because=outcome.because + others_units(others),
             )  # fmt: skip
 
         return self._c.db.once(request.key, m.Compensated, step)
@@ -407,17 +428,6 @@ def _tell_saturation(
                 connection, node.id, node.saturated, snapshot.now,
                 used_percent=node.used_percent, backlog_days=node.backlog_days,
             )  # fmt: skip
-
-
-def _held_elsewhere(connection: Connection, facts: OrderFacts, node: str) -> bool:
-    """Whether another node could ship all of it."""
-    wanted = facts.wanted()
-    stock = inventory.available(connection, wanted)
-    return any(
-        all(free.get(sku, 0) >= units for sku, units in wanted.items())
-        for name, free in stock.items()
-        if name != node
-    )
 
 
 def only(facts: OrderFacts, parts: Sequence[FulfillmentPlan]) -> OrderFacts:

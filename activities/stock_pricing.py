@@ -127,7 +127,10 @@ def solve(forecast: Forecast) -> tuple[Bids, float]:
         bare = snapshot.model_copy(
             update={"nodes": tuple(n.model_copy(update={"bids": {}}) for n in snapshot.nodes)}
         )
-        stock |= {(n.id, sku): float(units) for n in bare.nodes for sku, units in n.stock.items()}
+        for node in bare.nodes:
+            for sku, units in node.stock.items():
+                # each order sees its own channel's part; what any of them may take is there
+                stock[node.id, sku] = max(stock.get((node.id, sku), 0.0), float(units))
         market = Market(bare)
         wanted.append(
             Wanted(

@@ -100,7 +100,14 @@ INVENTORY = {
         "cli.data:import_stock",
         "Import counts as a feed snapshot; later movements are applied again on top.",
     ),
-    "show": ("cli.stock:show_stock", "Stock of a SKU at every node."),
+    "show": (
+        "cli.stock:show_stock",
+        "Stock of a SKU at every node, its pools, and what each channel may take of it.",
+    ),
+    "allot": (
+        "cli.allotting:allot",
+        "Set units of a SKU at a node aside for a pool; only its channels may take them.",
+    ),
     "worth": (
         "cli.stock:worth",
         "What a unit of scarce stock is worth to the orders to come, the dearest first.",

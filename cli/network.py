@@ -29,6 +29,7 @@ def check(
         "nodes": [n.id for n in found.nodes],
         "services": len(found.services),
         "channels": [c.id for c in found.channels],
+        "pools": {p: [c.id for c in found.channels if p in c.pools] for p in found.pools},
         "connectors": [c.name for c in found.connectors],
         "policies": {
             point: [p.document.policy for p in ps] for point, ps in library.points.items()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy import select
 
 from cli.options import AsJson
 from cli.session import bad_input, console, print_json, refuse, session, table
+from domain.network import SHARED
 from domain.units import format_money
-from store import bids
+from store import bids, pools
 from store import catalog as items
 from store import inventory as stock
 from store import tables as t
@@ -32,20 +34,66 @@ def show_item(sku: str, as_json: AsJson = False) -> None:
         console.print(f"  {name:<18} {value}")
 
 
-def show_stock(sku: str, as_json: AsJson = False) -> None:
-    """Stock of a SKU at every node."""
-    with bad_input(), session().db.read() as connection:
-        rows = [dict(r._mapping) for r in stock.level_rows(connection, sku)]
+def show_stock(
+    sku: str,
+    node: Annotated[str, typer.Option(help="Only one node.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Stock of a SKU at every node, its pools, and what each channel may take of it.
+
+    Example: meshline inventory show TENT-2P --node dc_east
+    """
+    with bad_input():
+        s = session()
+        with s.db.read() as connection:
+            rows = [r for r in stock.level_rows(connection, sku) if node in ("", r.node)]
+            of_pools = {r.node: pools.at(connection, sku, r.node) for r in rows}
+            free = {c.id: stock.available(connection, [sku], c.pools) for c in s.network.channels}
+    body = [
+        {
+            **dict(r._mapping),
+            "pools": {name: share._asdict() for name, share in of_pools[r.node].items()},
+            "available": {c: nodes.get(r.node, {}).get(sku, 0) for c, nodes in free.items()},
+        }
+        for r in rows
+    ]
     if as_json:
-        print_json(rows)
+        print_json(body)
         return
-    shown = table(sku, "node", "on hand", "reserved", "safety", "unsellable", "available", "as of")
-    for r in rows:
+    _show_levels(sku, body)
+    if any(of_pools.values()):
+        _show_pools(body)
+
+
+def _show_levels(sku: str, body: Sequence[dict[str, Any]]) -> None:
+    shown = table(sku, "node", "on hand", "reserved", "safety", "unsellable", "free", "as of")
+    for r in body:
         free = r["on_hand"] - r["reserved"] - r["safety_stock"] - r["unsellable"]
         shown.add_row(
             r["node"], str(r["on_hand"]), str(r["reserved"]), str(r["safety_stock"]),
             str(r["unsellable"]), str(free), f"{r['as_of']:%Y-%m-%d %H:%M}",
         )  # fmt: skip
+    console.print(shown)
+
+
+def _show_pools(body: Sequence[dict[str, Any]]) -> None:
+    """What pools have, the rest under its own name, and what channels may take."""
+    shown = table("pools", "node", "pool", "allotted", "reserved", "left")
+    for r in body:
+        held = 0
+        for name, share in r["pools"].items():
+            allotted, reserved = share["allotted"], share["reserved"]
+            held += reserved
+            shown.add_row(r["node"], name, str(allotted), str(reserved), str(allotted - reserved))
+        free = r["on_hand"] - r["reserved"] - r["safety_stock"] - r["unsellable"]
+        shown.add_row(
+            r["node"], SHARED, "", str(r["reserved"] - held), str(max(0, free - r["pooled"]))
+        )
+    console.print(shown)
+    channels = list(body[0]["available"])
+    shown = table("a channel may take", "node", *channels)
+    for r in body:
+        shown.add_row(r["node"], *(str(r["available"][c]) for c in channels))
     console.print(shown)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -23,7 +24,7 @@ def verify(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
         with s.db.read() as connection:
             wrong = [
                 *_lines(connection),
-                *_levels(connection),
+                *stock_violations(connection),
                 *_events(connection),
                 *audit_log(s.settings.home).verify(connection),
             ]
@@ -43,6 +44,11 @@ def _lines(connection: Connection) -> list[str]:
     parts = c.open + c.backordered + c.allocated + c.released + c.shipped + c.cancelled
     rows = connection.execute(select(c.order_id, c.line_id).where(c.ordered != parts))
     return [f"{r.order_id} line {r.line_id}: quantities do not add up" for r in rows]
+
+
+def stock_violations(connection: Connection) -> list[str]:
+    """What is wrong with the stock, in words: levels, pools, allocations and the ledger."""
+    return [*_levels(connection), *_pools(connection)]
 
 
 def _levels(connection: Connection) -> list[str]:
@@ -79,6 +85,52 @@ def _levels(connection: Connection) -> list[str]:
             )
         if (r.on_hand, r.reserved) != moved.get(where, (0, 0)):
             wrong.append(f"{where}: level {(r.on_hand, r.reserved)}, ledger {moved.get(where)}")
+    return wrong
+
+
+def _pools(connection: Connection) -> list[str]:
+    """Pools against allocations, movements and the level that they are a part of."""
+    a, level, move, pool = t.allocations.c, t.levels.c, t.movements.c, t.pools.c
+    promised = {
+        tuple(r[:3]): int(r.units)
+        for r in connection.execute(
+            select(a.sku, a.node, a.pool, func.sum(a.quantity).label("units"))
+            .where(a.status.in_(LIVE_ALLOCATIONS), a.pool != "")
+            .group_by(a.sku, a.node, a.pool)
+        )
+    }
+    moved = {
+        tuple(r[:3]): (int(r.allotted), int(r.reserved))
+        for r in connection.execute(
+            select(
+                move.sku, move.node, move.pool, func.sum(move.allotted).label("allotted"),
+                func.sum(move.reserved).label("reserved"),
+            )
+            .where(move.pool != "")
+            .group_by(move.sku, move.node, move.pool)
+        )
+    }  # fmt: skip
+    wrong = []
+    left: Counter[tuple[str, str]] = Counter()
+    held: Counter[tuple[str, str]] = Counter()
+    for r in connection.execute(select(pool.sku, pool.node, pool.pool, t.pools)):
+        where = (r.sku, r.node, r.pool)
+        left[where[:2]] += r.allotted - r.reserved
+        held[where[:2]] += r.reserved
+        if not 0 <= r.reserved <= r.allotted:
+            wrong.append(f"{where}: {r.reserved} reserved of {r.allotted} allotted")
+        if r.reserved != promised.get(where, 0):
+            told = promised.get(where, 0)
+            wrong.append(f"{where}: {r.reserved} reserved, allocations say {told}")
+        if (r.allotted, r.reserved) != moved.get(where, (0, 0)):
+            said = (r.allotted, r.reserved)
+            wrong.append(f"{where}: pool {said}, ledger {moved.get(where)}")
+    for r in connection.execute(select(level.sku, level.node, level.reserved, level.pooled)):
+        at = (r.sku, r.node)
+        if r.pooled != left[at]:
+            wrong.append(f"{at}: {r.pooled} left in pools, the pools say {left[at]}")
+        if held[at] > r.reserved:
+            wrong.append(f"{at}: {r.reserved} reserved, pools alone say {held[at]}")
     return wrong
 
 

@@ -6,6 +6,7 @@ minor units of the network's currency, distances whole miles, times business tim
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -39,6 +40,8 @@ class RouteSnapshot(Frozen):
         generation: counts plans of an order.
         late_shipments_per_mille: of the orders of this order's channel that were due to ship in
             the last 30 days, how many in a thousand shipped late or have not shipped.
+        allotted: of SKUs that all nodes together have too little of for this order's channel, the
+            units that pools of other channels still have, by SKU and pool.
     """
 
     now: datetime
@@ -51,6 +54,16 @@ class RouteSnapshot(Frozen):
     generation: int = 0
     k_best: int = Field(default=20, ge=1, le=100)
     late_shipments_per_mille: int = Field(default=0, ge=0, le=1_000)
+    allotted: dict[str, dict[str, int]] = {}
+
+
+def others_units(allotted: Mapping[str, Mapping[str, int]]) -> str:
+    """Units by SKU and pool, to be added to why an order has to wait; empty without any."""
+    return "".join(
+        f"; {units} of {sku} are allotted to pool {pool}"
+        for sku, of_pools in allotted.items()
+        for pool, units in of_pools.items()
+    )
 
 
 class RuleHit(Frozen):

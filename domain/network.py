@@ -18,6 +18,8 @@ from domain.circuits import Watch
 from domain.facts import RateCard, TransitFacts
 from domain.order import Currency, Identifier, Role
 
+SHARED = "shared"  # how people read of units that are allotted to no pool
+
 
 class Saturation(Frozen):
     """When a node has too much to do, and when it has room again.
@@ -114,6 +116,8 @@ class Channel(Frozen):
         match: value of the source's own channel field; empty matches every order of the source.
         sla_days: promise, in business days from placement, for a standard order.
         early_tracking: confirm at label time, as some marketplaces want.
+        pools: pools of stock that its orders may draw on, in this order, before the units that are
+            nobody's; it never sees what is allotted to any other pool.
     """
 
     id: Identifier
@@ -127,6 +131,7 @@ class Channel(Frozen):
     oms_connector: str = ""
     early_tracking: bool = False
     max_parcels: int = Field(default=3, ge=1, le=8)
+    pools: tuple[Identifier, ...] = ()
 
 
 class ConnectorConfig(Frozen):
@@ -195,7 +200,11 @@ class User(Frozen):
 
 
 class Network(Frozen):
-    """Everything that is configured. References between the parts are checked."""
+    """Everything that is configured. References between the parts are checked.
+
+    Attributes:
+        pools: names that stock may be allotted to; channels say which of them they draw on.
+    """
 
     currency: Currency = "USD"
     domestic: str = "US"
@@ -203,6 +212,7 @@ class Network(Frozen):
     services: tuple[Service, ...] = Field(min_length=1)
     rate_cards: tuple[RateCard, ...] = Field(min_length=1)
     channels: tuple[Channel, ...] = Field(min_length=1)
+    pools: tuple[Identifier, ...] = ()
     connectors: tuple[ConnectorConfig, ...] = Field(min_length=1)
     users: tuple[User, ...] = ()
     holidays: tuple[str, ...] = ()
@@ -241,7 +251,7 @@ class Network(Frozen):
                     wrong.append(f"channels.{channel.id}.{field}: no connector {name!r}")
             if channel.payment == "capture_on_ship" and not channel.payment_connector:
                 wrong.append(f"channels.{channel.id}.payment_connector: is missing")
-        wrong += _doubles(self)
+        wrong += _doubles(self) + _wrong_pools(self)
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -251,6 +261,11 @@ class Network(Frozen):
 
     def channel(self, channel_id: str) -> Channel | None:
         return next((c for c in self.channels if c.id == channel_id), None)
+
+    def pools_of(self, channel_id: str) -> tuple[str, ...]:
+        """Pools that a channel's orders may draw on, in their order; an unknown one has none."""
+        channel = self.channel(channel_id)
+        return channel.pools if channel else ()
 
     def service(self, service_id: str) -> Service:
         return next(s for s in self.services if s.id == service_id)
@@ -280,11 +295,27 @@ def _doubles(network: Network) -> list[str]:
         ("nodes.location", [n.location for n in network.nodes]),
         ("services", [s.id for s in network.services]),
         ("channels", [c.id for c in network.channels]),
+        ("pools", list(network.pools)),
+        *((f"channels.{c.id}.pools", list(c.pools)) for c in network.channels),
         ("connectors", [c.name for c in network.connectors]),
     ):
         wrong += [
             f"{part}: {n!r} stands twice" for n in sorted({n for n in names if names.count(n) > 1})
         ]
+    return wrong
+
+
+def _wrong_pools(network: Network) -> list[str]:
+    wrong = [
+        f"channels.{channel.id}.pools: no pool {name!r}; add it to `pools`, or correct the name"
+        for channel in network.channels
+        for name in channel.pools
+        if name not in network.pools
+    ]
+    if SHARED in network.pools:
+        wrong.append(
+            f"pools: {SHARED!r} is what the units of no pool are called; name it otherwise"
+        )
     return wrong
 
 

@@ -184,6 +184,7 @@ FACT_EVENTS = frozenset(
         "inventory.diverged",
         "inventory.received",
         "inventory.lost",
+        "inventory.allotted",
         "policy.canary_widened",
         "policy.rollout_held",
         "policy.rollout_resumed",

@@ -291,7 +291,7 @@ class Loops:
         return 0
 
     async def wake_holds(self) -> int:
-        """Tell orders that wait for stock when some of it came in."""
+        """Tell orders that wait for stock when some of it came in, or is no longer a pool's."""
 
         def woken() -> list[tuple[str, str, datetime]]:
             with self._c.db.read() as connection:
@@ -307,8 +307,10 @@ class Loops:
                             t.lines.c.order_id == held.order_id,
                             t.lines.c.open > 0,
                             t.movements.c.at > since,
-                            t.movements.c.kind.in_(("feed", "give_back")),
-                            (t.movements.c.on_hand > 0) | (t.movements.c.reserved < 0),
+                            t.movements.c.kind.in_(("feed", "give_back", "allot")),
+                            (t.movements.c.on_hand > 0)
+                            | (t.movements.c.reserved < 0)
+                            | (t.movements.c.allotted < 0),
                         )
                     ).scalar()
                     if newest is not None:

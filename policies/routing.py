@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from msgspec import ValidationError
 
-from domain.decision import Candidate, RouteOutcome, RuleHit
+from domain.decision import Candidate, RouteOutcome, RuleHit, others_units
 from policies import facts
 from policies.candidates import Market
 from policies.compiled import CompiledStep, Policy
@@ -96,7 +96,9 @@ class Routing:
             choice.draft.plan(self._words(choice, candidates), choice.added)
             for choice in self.choices
         )
-        because = "" if plans else self._why_nothing(candidates)
+        because = (
+            "" if plans else self._why_nothing(candidates) + others_units(self._snapshot.allotted)
+        )
         return RouteOutcome(plans=plans, candidates=candidates, because=because)
 
     def candidates(self) -> tuple[Candidate, ...]:

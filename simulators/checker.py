@@ -64,7 +64,7 @@ CREATE TEMP TABLE wanted AS
     FROM ours.order_lines li JOIN ours.orders o ON o.id = li.order_id
     GROUP BY li.order_id, li.sku;
 CREATE TEMP TABLE live_allocation AS
-    SELECT order_id, line_id, sku, node, status, quantity FROM ours.allocations
+    SELECT order_id, line_id, sku, node, pool, status, quantity FROM ours.allocations
     WHERE status IN ('reserved', 'allocated', 'released');
 CREATE TEMP TABLE told AS
     SELECT reference, count(DISTINCT json_extract(body, '$.fulfillment_id')) AS times
@@ -201,6 +201,29 @@ SELECT sku, node, sum(on_hand), sum(reserved) FROM (
     SELECT sku, node, on_hand, reserved FROM ours.inventory_levels
     UNION ALL SELECT sku, node, -on_hand, -reserved FROM ours.inventory_movements
 ) GROUP BY sku, node HAVING sum(on_hand) <> 0 OR sum(reserved) <> 0;
+-- oversold: pool {2} of {0} at {1}: {3} reserved of {4} that it is allotted
+SELECT sku, node, pool, reserved, allotted FROM ours.inventory_pools
+WHERE reserved < 0 OR reserved > allotted;
+-- : pool {2} of {0} at {1}: {3} reserved, live allocations are {4}
+SELECT sku, node, pool, sum(reserved), sum(live) FROM (
+    SELECT sku, node, pool, reserved, 0 AS live FROM ours.inventory_pools
+    UNION ALL SELECT sku, node, pool, 0, quantity FROM live_allocation WHERE pool <> ''
+) GROUP BY sku, node, pool HAVING sum(reserved) <> sum(live);
+-- : pool {2} of {0} at {1} is off its movements by {3} allotted and {4} reserved
+SELECT sku, node, pool, sum(allotted), sum(reserved) FROM (
+    SELECT sku, node, pool, allotted, reserved FROM ours.inventory_pools
+    UNION ALL SELECT sku, node, pool, -allotted, -reserved FROM ours.inventory_movements
+    WHERE pool <> ''
+) GROUP BY sku, node, pool HAVING sum(allotted) <> 0 OR sum(reserved) <> 0;
+-- : {0} at {1}: the level counts {2} left in pools, the pools {3}
+SELECT sku, node, sum(pooled), sum(left_there) FROM (
+    SELECT sku, node, pooled, 0 AS left_there FROM ours.inventory_levels
+    UNION ALL SELECT sku, node, 0, allotted - reserved FROM ours.inventory_pools
+) GROUP BY sku, node HAVING sum(pooled) <> sum(left_there);
+-- oversold: {0} at {1}: {2} reserved, out of its pools alone {3}
+SELECT l.sku, l.node, l.reserved, sum(p.reserved) FROM ours.inventory_levels l
+JOIN ours.inventory_pools p ON p.sku = l.sku AND p.node = l.node
+GROUP BY l.sku, l.node HAVING sum(p.reserved) > l.reserved;
 """
 RECORDS = """
 -- : {0} approved {1}, which they asked for themselves

@@ -62,12 +62,13 @@ def _allocations(of: str, statuses: tuple[str, ...]) -> Select[Any]:
 
 def create(
     connection: Connection, order_id: str, plan: Plan, decision_id: str, generation: int,
-    expires_at: datetime, firm: bool, at: datetime,
+    expires_at: datetime, firm: bool, at: datetime, pools: Sequence[str] = (),
     *, release_at: Sequence[datetime | None], known: int = 0,
 ) -> tuple[list[str], inventory.Take | None]:  # fmt: skip
     """Reserve a plan's stock and create its fulfillment orders.
 
     Args:
+        pools: of stock that the order's channel draws on, in their order.
         release_at: of each of them; None where it does not wait.
         known: fulfillment orders that this generation of the order has had already.
 
@@ -79,9 +80,11 @@ def create(
         for q in f.lines
     ]
     again = f"f{known}" if known else ""
-    lost = inventory.reserve(connection, takes, order_id, f"{order_id}:r{generation}{again}", at)
+    key = f"{order_id}:r{generation}{again}"
+    drawn, lost = inventory.reserve(connection, takes, order_id, key, at, pools)
     if lost is not None:
         return [], lost
+    of_lines = iter(drawn)
     ids = []
     for number, (part, release) in enumerate(
         zip(plan.fulfillments, release_at, strict=True), start=known + 1
@@ -99,29 +102,35 @@ def create(
                 "confirmed": "", "updated_at": at,
             },
         )  # fmt: skip
-        _allocate(connection, order_id, fulfillment_id, part, None if firm else expires_at, at)
+        held = [(q.line_id, x) for q in part.lines for x in next(of_lines)]
+        until = None if firm else expires_at
+        _allocate(connection, order_id, fulfillment_id, part, held, until, at)
         ids.append(fulfillment_id)
     return ids, None
 
 
 def _allocate(
     connection: Connection, order_id: str, fulfillment_id: str, part: FulfillmentPlan,
-    expires_at: datetime | None, at: datetime,
+    held: Sequence[tuple[str, inventory.Drawn]], expires_at: datetime | None, at: datetime,
 ) -> None:  # fmt: skip
-    """Allocate a part's units to it. Without an expiry nobody has to agree any more."""
+    """Allocate a part's units to it. Without an expiry nobody has to agree any more.
+
+    Args:
+        held: what its lines drew: a line's units out of a pool and shared ones are apart.
+    """
     reserved = states.INITIAL["allocation"]
     firm, allocated = states.apply("allocation", "allocate", reserved)
     state = (reserved if expires_at else firm)["status"]
-    ids = [f"{fulfillment_id}/a{position}" for position in range(len(part.lines))]
+    ids = [f"{fulfillment_id}/a{position}" for position in range(len(held))]
     connection.execute(
         insert_into(t.allocations),
         [
             {
-                "id": allocation_id, "order_id": order_id, "line_id": q.line_id,
-                "fulfillment_id": fulfillment_id, "sku": q.sku, "node": part.node,
-                "quantity": q.quantity, "status": state, "expires_at": expires_at,
+                "id": allocation_id, "order_id": order_id, "line_id": line_id,
+                "fulfillment_id": fulfillment_id, "sku": x.sku, "node": x.node, "pool": x.pool,
+                "quantity": x.quantity, "status": state, "expires_at": expires_at,
             }
-            for allocation_id, q in zip(ids, part.lines, strict=True)
+            for allocation_id, (line_id, x) in zip(ids, held, strict=True)
         ],
     )  # fmt: skip
     units_of = [(q.line_id, q.quantity) for q in part.lines]
@@ -131,9 +140,10 @@ def _allocate(
     news += [
         (
             "inventory.reserved",
-            {"id": allocation_id, "sku": q.sku, "node": part.node, "quantity": q.quantity},
+            {"id": allocation_id, "sku": x.sku, "node": x.node, "quantity": x.quantity}
+            | ({"pool": x.pool} if x.pool else {}),
         )
-        for allocation_id, q in zip(ids, part.lines, strict=True)
+        for allocation_id, (_, x) in zip(ids, held, strict=True)
     ]
     if not expires_at:
         news += [(allocated, {"id": allocation_id}) for allocation_id in ids]
@@ -245,14 +255,21 @@ def submitted(
     return row
 
 
+def drawn_by(allocation: Row[Any]) -> inventory.Drawn:
+    """What an allocation holds of the stock, and the pool that it came out of."""
+    return inventory.Drawn(
+        sku=allocation.sku, node=allocation.node, quantity=allocation.quantity,
+        pool=allocation.pool,
+    )  # fmt: skip
+
+
 def give_back(
     connection: Connection, row: Row[Any], key: str, at: datetime, *, how: str = "unreserve"
 ) -> int:
     """Return a fulfillment order's units to the stock and to its lines' open quantity."""
     units = 0
     for a in allocations(connection, fulfillment_id=row.id):
-        take = inventory.Take(sku=a.sku, node=a.node, quantity=a.quantity)
-        inventory.give_back(connection, take, row.order_id, f"{key}:{a.id}", at)
+        inventory.give_back(connection, drawn_by(a), row.order_id, f"{key}:{a.id}", at)
         name = how if a.status == "reserved" else "unreserve"
         events.move_all(connection, "allocation", name, [a], row.order_id, at)
         orders.shift(
@@ -298,9 +315,9 @@ def short_picked(
             continue
         missing[a.line_id] -= lost
         returned += lost
-        take = inventory.Take(sku=a.sku, node=a.node, quantity=lost)
         if a.status != "consumed":
-            inventory.missing(connection, take, row.order_id, f"{key}:{a.id}", at)
+            drawn = drawn_by(a).model_copy(update={"quantity": lost})
+            inventory.missing(connection, drawn, row.order_id, f"{key}:{a.id}", at)
         orders.shift(connection, row.order_id, [(a.line_id, lost)], _QUANTITY_OF[a.status], "open")
         if lost == a.quantity and a.status != "consumed":
             events.move(connection, "allocation", "unreserve", a.id, row.order_id, at)
@@ -317,8 +334,7 @@ def consumed(connection: Connection, row: Row[Any], key: str, at: datetime) -> i
     """The parcels have left: stock, allocations and lines follow."""
     sent = allocations(connection, fulfillment_id=row.id, statuses=("released",))
     for a in sent:
-        take = inventory.Take(sku=a.sku, node=a.node, quantity=a.quantity)
-        inventory.consume(connection, take, row.order_id, f"{key}:{a.id}", at)
+        inventory.consume(connection, drawn_by(a), row.order_id, f"{key}:{a.id}", at)
     units_of = [(a.line_id, a.quantity) for a in sent]
     orders.shift(connection, row.order_id, units_of, "released", "shipped")
     events.move_all(connection, "allocation", "consume", sent, row.order_id, at)
@@ -333,7 +349,10 @@ def to_confirm(connection: Connection, order_id: str, fulfillment_id: str) -> di
     sent again tells nothing, whoever comes first.
     """
     held = allocations(connection, order_id=order_id, statuses=("released", "consumed"))
-    units = {a.line_id: a.quantity for a in held if a.fulfillment_id == fulfillment_id}
+    units: dict[str, int] = {}
+    for a in held:
+        if a.fulfillment_id == fulfillment_id:
+            units[a.line_id] = units.get(a.line_id, 0) + a.quantity
     others = [a for a in held if a.fulfillment_id != fulfillment_id]
     if not others:
         return units

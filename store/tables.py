@@ -119,7 +119,10 @@ class FulfillmentRow(SQLModel, table=True):
 
 
 class AllocationRow(SQLModel, table=True):
-    """Units of a line promised to a node. Reserved stock is the sum of the live ones."""
+    """Units of a line promised to a node. Reserved stock is the sum of the live ones.
+
+    ``pool`` is what they came out of, empty for shared units; a line may have one of each.
+    """
 
     __tablename__ = "allocations"
     id: str = Field(primary_key=True)
@@ -128,6 +131,7 @@ class AllocationRow(SQLModel, table=True):
     fulfillment_id: str = Field(index=True)
     sku: str
     node: str
+    pool: str = ""
     quantity: int
     status: str
     expires_at: datetime | None = _time(default=None)
@@ -282,7 +286,11 @@ class AuditRow(SQLModel, table=True):
 
 
 class LevelRow(SQLModel, table=True):
-    """Stock of a SKU at a node. available = on_hand − reserved − safety_stock − unsellable."""
+    """Stock of a SKU at a node: free = on_hand − reserved − safety_stock − unsellable.
+
+    ``pooled`` is the sum of what its pools still have (PoolRow), so that one condition guards
+    the units that are nobody's: free − pooled.
+    """
 
     __tablename__ = "inventory_levels"
     sku: str = Field(primary_key=True)
@@ -291,11 +299,26 @@ class LevelRow(SQLModel, table=True):
     reserved: int = 0
     safety_stock: int = 0
     unsellable: int = 0
+    pooled: int = 0
     as_of: datetime = _time()
 
 
+class PoolRow(SQLModel, table=True):
+    """Units of a level that are set aside for a pool: 0 ≤ reserved ≤ allotted.
+
+    ``allotted`` counts those that are reserved too, until they have left.
+    """
+
+    __tablename__ = "inventory_pools"
+    sku: str = Field(primary_key=True)
+    node: str = Field(primary_key=True)
+    pool: str = Field(primary_key=True)
+    allotted: int = 0
+    reserved: int = 0
+
+
 class MovementRow(SQLModel, table=True):
-    """The ledger: every change of a level, under a key of its own."""
+    """The ledger: every change of a level or of one of its pools, under a key of its own."""
 
     __tablename__ = "inventory_movements"
     __table_args__ = (Index("ix_movements_level", "sku", "node", "at"),)
@@ -303,8 +326,10 @@ class MovementRow(SQLModel, table=True):
     sku: str
     node: str
     kind: str
+    pool: str = ""
     on_hand: int = 0
     reserved: int = 0
+    allotted: int = 0
     order_id: str = ""
     at: datetime = _time()
 
@@ -535,6 +560,7 @@ holds = table(HoldRow)
 exceptions = table(CaseRow)
 audit = table(AuditRow)
 levels = table(LevelRow)
+pools = table(PoolRow)
 movements = table(MovementRow)
 items = table(ItemRow)
 addresses = table(AddressRow)

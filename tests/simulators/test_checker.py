@@ -122,7 +122,7 @@ def _ours() -> Iterator[SQLModel]:
         yield from _fulfillment(where, sku, status)
     yield t.AllocationRow(
         id=f"{HELD}/g1f1/a0", order_id=HELD, line_id="1", fulfillment_id=f"{HELD}/g1f1",
-        sku="MUG", node="dc_east", quantity=1, status="allocated",
+        sku="MUG", node="dc_east", pool="vip", quantity=1, status="allocated",
     )  # fmt: skip
     yield t.HoldRow(
         id="hold/1", order_id=HELD, reason="manual", owner="finance", because="asked",
@@ -140,12 +140,16 @@ def _ours() -> Iterator[SQLModel]:
         order_id=SHOP, connector="stripe", reference="pi_1", authorized_minor=2000,
         captured_minor=2000, refunded_minor=500, currency="USD",
     )  # fmt: skip
-    yield t.LevelRow(sku="MUG", node="dc_east", on_hand=8, reserved=1, as_of=NOW)
-    for key, kind, on_hand, reserved in (("f", "feed", 10, 0), ("r", "reserve", 0, 3),
-                                         ("c", "consume", -2, -2)):  # fmt: skip
+    yield t.LevelRow(sku="MUG", node="dc_east", on_hand=8, reserved=1, pooled=3, as_of=NOW)
+    yield t.PoolRow(sku="MUG", node="dc_east", pool="vip", allotted=4, reserved=1)
+    for key, kind, pool, on_hand, reserved, allotted in (
+        ("f", "feed", "", 10, 0, 0), ("a", "allot", "vip", 0, 0, 5), ("r", "reserve", "", 0, 1, 0),
+        ("v", "reserve", "vip", 0, 2, 0), ("c", "consume", "", -1, -1, 0),
+        ("w", "consume", "vip", -1, -1, -1),
+    ):  # fmt: skip
         yield t.MovementRow(
-            key=key, sku="MUG", node="dc_east", kind=kind, on_hand=on_hand, reserved=reserved,
-            at=NOW,
+            key=key, sku="MUG", node="dc_east", kind=kind, pool=pool, on_hand=on_hand,
+            reserved=reserved, allotted=allotted, at=NOW,
         )  # fmt: skip
 
 
@@ -203,7 +207,16 @@ IN_OURS = [
     ("oversold", "1 reserved of 0", "UPDATE inventory_levels SET on_hand = 0"),
     ("oversold", "-1 reserved of 8", "UPDATE inventory_levels SET reserved = -1"),
     ("", "live allocations are 1", "UPDATE inventory_levels SET reserved = 2"),
-    ("", "off its movements by -2 on hand and -2", "DELETE FROM inventory_movements WHERE key='c'"),
+    ("", "off its movements by -1 on hand and -1", "DELETE FROM inventory_movements WHERE key='c'"),
+    ("oversold", "pool vip of MUG at dc_east: 1 reserved of 0",
+     "UPDATE inventory_pools SET allotted = 0"),
+    ("oversold", "out of its pools alone 2",
+     "UPDATE inventory_pools SET reserved = 2, allotted = 5"),
+    ("", "pool vip of MUG at dc_east: 0 reserved, live allocations are 1",
+     "UPDATE inventory_pools SET reserved = 0, allotted = 3"),
+    ("", "is off its movements by -1 allotted and 0",
+     "UPDATE inventory_movements SET allotted = 0 WHERE key = 'w'"),
+    ("", "the level counts 2 left in pools, the pools 3", "UPDATE inventory_levels SET pooled = 2"),
     ("refunds_over", "2500 refunded of 2000", "UPDATE payments SET refunded_minor = 2500"),
     ("", "2000 captured, 1000 authorised", "UPDATE payments SET authorized_minor = 1000"),
     ("", "0 captured as we see it", "UPDATE payments SET captured_minor = 0, refunded_minor = 0"),
@@ -317,4 +330,4 @@ def test_the_verdict_is_json_and_the_exit_code_tells_it_too(
 def test_every_check_names_a_figure_or_none() -> None:
     figures = {"", "lost", "duplicates", "oversold", "refunds_over"}
     assert {check.counts for check in CHECKS} == figures
-    assert len(CHECKS) == 29
+    assert len(CHECKS) == 34

@@ -22,7 +22,7 @@ from cli.app import app
 from domain.decision import RouteSnapshot
 from domain.order import IncomingOrder
 from domain.upkeep import UpkeepStart, Upkept
-from store import bids, orders
+from store import bids, inventory, orders
 from store import tables as t
 from tests.bed import Bed
 from workflows.upkeep import UpkeepWorkflow
@@ -78,6 +78,18 @@ async def test_what_is_scarce_and_near_is_worth_what_the_far_one_costs_more(bed:
     assert nodes["tpl_chicago"] == {"sku-scarce": row.minor}
     assert nodes["dc_west"] == {}
     assert not any(n.bids for n in seen(bed, scarce, row.until).nodes)
+
+
+async def test_what_other_channels_have_is_not_there_for_the_orders_to_come(bed: Bed) -> None:
+    """As many units as could be wanted are next door, all but three of them the marketplace's."""
+    bed.stock("sku-scarce", tpl_chicago=403, dc_west=500)
+    with bed.context.db.write() as connection:
+        inventory.allot(connection, "sku-scarce", "tpl_chicago", "marketplace", 400, bed.now())
+    for number in range(10):
+        take(bed, bed.order(f"pool-{number}", [("sku-scarce", 1)]))
+    await price(bed, 2)
+    with bed.context.db.read() as connection:
+        assert {(r.node, r.sku) for r in bids.listed(connection)} == {("tpl_chicago", "sku-scarce")}
 
 
 async def test_without_orders_there_is_no_price(bed: Bed) -> None:
