@@ -1,0 +1,1 @@
+"""What money should be: invoices checked against what was due. Pure, like the floors below."""
