@@ -22,15 +22,18 @@ _PRICING = 5  # steps
 class Best:
     """What a search keeps.
 
+    Args:
+        most: what a plan must not cost more than at all.
+
     Attributes:
         ranked: what was found, sorted, never more than k.
         bound: what a plan must not cost more than to be among them.
         steps: work so far; one is about a microsecond.
     """
 
-    def __init__(self, task: Task, k: int) -> None:
+    def __init__(self, task: Task, k: int, most: float = math.inf) -> None:
         self.ranked: list[Ranked] = []
-        self.bound: float = sys.float_info.max
+        self.bound = min(most, sys.float_info.max)  # what nothing can serve costs more
         self.steps = 0
         self._task = task
         self._k = k
