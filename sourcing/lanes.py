@@ -225,6 +225,12 @@ def cheapest_first(of: Fares, parcels: tuple[Pounds, ...]) -> Prices:
 
 
 @lru_cache(maxsize=16_384)
+def cheapest_light(of: Fares, pounds: int) -> Prices:
+    """The same of one parcel without dimensions: most loads, found by one number."""
+    return cheapest_first(of, light(of, pounds))
+
+
+@lru_cache(maxsize=16_384)
 def light(of: Fares, pounds: int) -> tuple[Pounds, ...]:
     """What one parcel without dimensions is billed for, by rule."""
     weight = round(pounds * MG_PER_LB)
