@@ -119,7 +119,8 @@ class Enumeration:
                 break
             later = nodes[i + 1 :]
             best.steps += len(later)
-            here, missing, both = opened + opening, lack & lacks, [*map(min, least, costs)]
+            here, missing = opened + opening, lack & lacks
+            both = [*map(min, least, costs)] if chosen else costs
             if left > 2:
                 found += self._grow(
                     later, left - 1, lines, until, (*chosen, n), here, missing, both
