@@ -4,7 +4,7 @@ The multi-item benchmark (bench/multi_item.py): every policy meets the same orde
 stock; the cost of each is divided by the linear program that knows the demand in expectation.
 ``myopic_exact`` and ``ours`` are the product's own planner (sourcing), asked through a snapshot
 as a decision is; ours adds bid prices from the product's program over plans (sourcing/bids.py),
-solved again after each fiftieth of the orders over the plans that it found at first.
+solved again after each twenty-fifth of the orders over the plans that it found at first.
 ``us_per_order`` is the processor time of deciding from a snapshot, solves included.
 ``gap_cut``: how much of the distance that Ma's dilated rounding leaves to the bound is gone.
 """
@@ -34,7 +34,9 @@ HERE = Path(__file__).parent
 PERIODS = 10_000
 INSTANCES = 10
 SEQUENCES = 1
-SOLVES = 50
+# Of the program. On the first five instances: 50 cut the gap by 0.016 more and take a tenth more
+# time, 20 cut it by 0.039 less.
+SOLVES = 25
 LOOKS = 4  # for plans, when it is first solved; later ones find one in a hundred
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 POUND_MG = 453_592

@@ -22,15 +22,18 @@ _PRICING = 5  # steps
 class Best:
     """What a search keeps.
 
+    Args:
+        most: what a plan must not cost more than at all.
+
     Attributes:
         ranked: what was found, sorted, never more than k.
         bound: what a plan must not cost more than to be among them.
         steps: work so far; one is about a microsecond.
     """
 
-    def __init__(self, task: Task, k: int) -> None:
+    def __init__(self, task: Task, k: int, most: float = math.inf) -> None:
         self.ranked: list[Ranked] = []
-        self.bound: float = sys.float_info.max
+        self.bound = min(most, sys.float_info.max)  # what nothing can serve costs more
         self.steps = 0
         self._task = task
         self._k = k
@@ -94,10 +97,10 @@ class Best:
         task = self._task
         self.steps += _PRICING
         weight, key = key >> task.shift, key & task.digits
-        parcels = task.pricer.pounds_of(n, key, weight)
-        if parcels is None:
+        charged = task.lanes[n][1]
+        row = self._row(n, key, weight) if charged else task.pricer.cheapest(n, key, weight)
+        if row is None:
             return math.inf, []
-        row = self._row(n, parcels) if task.lanes[n][1] else task.pricer.cheapest(n, parcels)
         cheapest, service = row[0]
         base, per_mg = task.floors[n]
         over = cheapest - base - weight * per_mg
@@ -105,8 +108,11 @@ class Best:
             return over, [(0, (n, service, key))]
         return over, [(price - cheapest, (n, service, key)) for price, service in row[: self._k]]
 
-    def _row(self, n: int, parcels: tuple[Pounds, ...]) -> Prices:
-        """Prices at a node where lanes cost something besides."""
+    def _row(self, n: int, key: int, weight: int) -> Prices | None:
+        """Prices at a node where lanes cost something besides; None when it is freight."""
+        parcels = self._task.pricer.pounds_of(n, key, weight)
+        if parcels is None:
+            return None
         row = self._rows.get((n, parcels))
         if row is None:
             lanes, fixed = self._task.lanes[n]

@@ -96,10 +96,8 @@ class Outlook:
         """
         bids, any_new = self.rounded(), False
         for order, wanted in enumerate(self.wanted):
-            pricer = wanted.pricer.bidding(bids)
-            for draft in ranked(wanted.verdicts, PLANS_A_ROUND, pricer).drafts:
-                if draft.total > served[order] - ENOUGH:
-                    break
+            pricer, most = wanted.pricer.bidding(bids), served[order] - ENOUGH
+            for draft in ranked(wanted.verdicts, PLANS_A_ROUND, pricer, most).drafts:
                 any_new |= self.consider(order, draft)
         return any_new
 

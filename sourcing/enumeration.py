@@ -51,10 +51,12 @@ class Enumeration:
         self._at_one_node()
         opened = sorted(task.opened.values())
         lines = sum(map(min, zip(*task.least.values())))  # noqa: B905
+        nodes: list[_Node] = []
         for size in range(2, most + 1):
             if sum(opened[:size]) + lines - SLACK > best.bound:
                 continue
-            for least, chosen in self._sets(size, lines):
+            nodes = nodes or self._nodes()
+            for least, chosen in self._sets(nodes, size, lines):
                 if least > best.bound or best.steps > STEP_LIMIT:
                     break
                 self._assign(tuple(sorted(chosen)), least)
@@ -79,7 +81,12 @@ class Enumeration:
         held, demand = self._task.pricer.stock[n], self._task.demand
         return all(held[sku] >= demand(sku) for sku, _, _ in self._task.wanted)
 
-    def _sets(self, size: int, lines: float) -> list[_Set]:
+    def _nodes(self) -> list[_Node]:
+        """Nodes by what they cost to open."""
+        opened, least = self._task.opened, self._task.least
+        return sorted([(x, n, _lacks(least[n]), least[n]) for n, x in opened.items()])
+
+    def _sets(self, nodes: list[_Node], size: int, lines: float) -> list[_Set]:
         """Sets of nodes that hold something of each line, with what they cost at least.
 
         Args:
@@ -87,9 +94,6 @@ class Enumeration:
         """
         task, best = self._task, self._best
         until = best.steps + STEPS_PER_SET
-        nodes = sorted(
-            [(x, n, _lacks(task.least[n]), task.least[n]) for n, x in task.opened.items()]
-        )
         found = self._grow(nodes, size, lines, until, (), -SLACK, -1, [inf] * len(task.wanted))
         self.exact &= best.steps <= until
         found.sort()
@@ -115,7 +119,8 @@ class Enumeration:
                 break
             later = nodes[i + 1 :]
             best.steps += len(later)
-            here, missing, both = opened + opening, lack & lacks, [*map(min, least, costs)]
+            here, missing = opened + opening, lack & lacks
+            both = [*map(min, least, costs)] if chosen else costs
             if left > 2:
                 found += self._grow(
                     later, left - 1, lines, until, (*chosen, n), here, missing, both

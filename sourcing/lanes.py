@@ -85,7 +85,26 @@ class Fares:
     same_rules: tuple[Any, ...]
 
 
-@lru_cache(maxsize=256)
+class _Same:
+    """The very same objects: what is remembered of them is found without comparing all of it.
+
+    Services and cards are large, and mostly those of the order before; to compare them where they
+    are only equal takes longer than to plan an order.
+    """
+
+    __slots__ = ("_ids", "each")
+
+    def __init__(self, each: tuple[Any, ...]) -> None:
+        self.each = each  # while it is held, no other object gets its identity
+        self._ids = tuple(map(id, each))
+
+    def __hash__(self) -> int:
+        return hash(self._ids)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self._ids == other._ids
+
+
 def tariff(
     services: tuple[ServiceFacts, ...], cards: tuple[RateCard, ...], holidays: tuple[str, ...],
     place: Place,
@@ -95,6 +114,19 @@ def tariff(
     Args:
         place: where it goes; its postal code only where it is in an area of a card.
     """
+    return _of_same(_Same(services), _Same(cards), holidays, place)
+
+
+@lru_cache(maxsize=256)
+def _of_same(services: _Same, cards: _Same, holidays: tuple[str, ...], place: Place) -> Tariff:
+    return _of_equal(services.each, cards.each, holidays, place)
+
+
+@lru_cache(maxsize=256)
+def _of_equal(
+    services: tuple[ServiceFacts, ...], cards: tuple[RateCard, ...], holidays: tuple[str, ...],
+    place: Place,
+) -> Tariff:  # fmt: skip
     return Tariff(
         services=tuple(sorted(services, key=lambda s: s.id)),
         cards={card.name: card for card in cards},
@@ -190,6 +222,12 @@ def cheapest_first(of: Fares, parcels: tuple[Pounds, ...]) -> Prices:
     """What each fare asks for parcels, and its service."""
     services = [fare.service for fare in of.fares]
     return tuple(sorted(zip(asked(of, parcels), services, strict=True)))
+
+
+@lru_cache(maxsize=16_384)
+def cheapest_light(of: Fares, pounds: int) -> Prices:
+    """The same of one parcel without dimensions: most loads, found by one number."""
+    return cheapest_first(of, light(of, pounds))
 
 
 @lru_cache(maxsize=16_384)

@@ -23,6 +23,7 @@ from sourcing.lanes import (
     Prices,
     asked,
     cheapest_first,
+    cheapest_light,
     leaving,
     light,
     tariff,
@@ -162,9 +163,13 @@ class Pricer:
         """Price of parcels of these pounds on each lane of a node."""
         return asked(self.fares[node], pounds)
 
-    def cheapest(self, node: int, pounds: tuple[Pounds, ...]) -> Prices:
-        """The same with the services, the cheapest first."""
-        return cheapest_first(self.fares[node], pounds)
+    def cheapest(self, node: int, key: int, weight: int) -> Prices | None:
+        """Price of a load by its key on each lane of a node and its service, the cheapest first;
+        None when it is freight."""
+        if self.light and weight <= MAX_PARCEL_MG:
+            return cheapest_light(self.fares[node], ceil_pounds(weight))
+        pounds = self.pounds(node, self.load(key))
+        return None if pounds is None else cheapest_first(self.fares[node], pounds)
 
     def asked(self, node: int, load: Load) -> tuple[int, ...] | None:
         """Price of all parcels of a load on each lane of a node; None when it is freight."""

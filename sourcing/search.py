@@ -11,6 +11,7 @@ Lateness is charged per fulfilment, on its p90: each late parcel is a late parce
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from domain.decision import Plan, RouteSnapshot
@@ -63,40 +64,44 @@ def search(
     return Found(tuple(plans), ranking.exact, ranking.steps)
 
 
-def ranked(verdicts: Verdicts, k: int, pricer: Pricer) -> Ranking:
-    """Like ``search``, without building the plans."""
-    most = verdicts.max_parcels
-    limit = pricer.snapshot.order.max_parcels if most is None else most
+def ranked(verdicts: Verdicts, k: int, pricer: Pricer, most: float = inf) -> Ranking:
+    """Like ``search``, without building the plans.
+
+    Args:
+        most: only plans that cost no more; the less it is, the sooner the search ends.
+    """
+    parcels = verdicts.max_parcels
+    limit = pricer.snapshot.order.max_parcels if parcels is None else parcels
     lanes = _usable_lanes(pricer, verdicts)
-    best, exact, steps = _found(pricer, lanes, verdicts.excluded, limit, k)
+    best, exact, steps = _found(pricer, lanes, verdicts.excluded, limit, k, most)
     builder = Builder(pricer, verdicts)
     return Ranking([Draft(builder, cost, choice) for cost, _, choice in best], exact, steps)
 
 
 def _found(
-    pricer: Pricer, lanes: Lanes, excluded: frozenset[Pair], limit: int, k: int
+    pricer: Pricer, lanes: Lanes, excluded: frozenset[Pair], limit: int, k: int, most: float
 ) -> tuple[list[Ranked], bool, int]:
     """What a search finds; remembered where the pricer remembers searches."""
     if pricer.searched is None:
-        return _searched(Task(pricer, lanes, excluded), limit, k)
+        return _searched(Task(pricer, lanes, excluded), limit, k, most)
     priced = tuple(
         [(n, fixed, fixed and tuple([x.at for x in kept])) for n, (kept, fixed) in lanes.items()]
     )
-    asked = (priced, excluded, limit, k)
+    asked = (priced, excluded, limit, k, most)
     found: tuple[list[Ranked], bool, int] | None = pricer.searched.get(asked)
     if found is None:
-        found = pricer.searched[asked] = _searched(Task(pricer, lanes, excluded), limit, k)
+        found = pricer.searched[asked] = _searched(Task(pricer, lanes, excluded), limit, k, most)
     return found
 
 
-def _searched(task: Task, limit: int, k: int) -> tuple[list[Ranked], bool, int]:
+def _searched(task: Task, limit: int, k: int, most: float) -> tuple[list[Ranked], bool, int]:
     """(plans, whether all were looked at, steps)."""
-    most = min(limit, len(task.opened))
-    if k <= 0 or most <= 0:
+    nodes = min(limit, len(task.opened))
+    if k <= 0 or nodes <= 0:
         return [], True, 0
-    best = Best(task, k)
+    best = Best(task, k, most)
     run = Enumeration(task, best)
-    run.run(most)
+    run.run(nodes)
     return best.ranked, run.exact, best.steps
 
 
