@@ -45,7 +45,7 @@ format: setup ## let ruff format the code
 goldens: setup ## record the golden histories anew (a replay-visible change)
 	@$(BIN)/python -m tests.replay.record
 
-bench: setup ## Actions and events of an order, throughput, decisions, backtests, the import, sourcing
+bench: setup ## Actions of an order, throughput, decisions, backtests, the import, sourcing, invoices
 	@$(BIN)/python -m bench.budget 2>/dev/null
 	@$(BIN)/python -m bench.throughput
 	@$(BIN)/python -m bench.decide
@@ -54,6 +54,7 @@ bench: setup ## Actions and events of an order, throughput, decisions, backtests
 	@$(BIN)/python -m bench.plan
 	@$(BIN)/python -m bench.sourcing
 	@$(BIN)/python -m bench.reevaluate
+	@$(BIN)/python -m bench.invoice_audit
 
 campaign: setup ## storms, kills and stories at full size, with the report in docs/campaign.md (hours)
 	@$(BIN)/python -m bench.campaign $(ARGS)

@@ -222,7 +222,7 @@ def measure(lines: int, seed: int) -> dict[str, Any]:
     ties = True
     begun = perf_counter()
     for charges in invoices:
-        result = audit(charges, due, earlier, CONTRACT)
+        result = audit(charges, due, earlier, CONTRACT, "USD")
         found += result.findings
         total = result.due_minor + result.claimed_minor + result.unexplained_minor
         ties &= result.billed_minor == total

@@ -128,6 +128,28 @@ CARRIER = {
     ),
     "enable": ("cli.carrier:enable", "Switch a carrier on again."),
 }
+INVOICE = {
+    "import": (
+        "cli.invoice:import_invoice",
+        "Import invoices from a CSV, whole or not at all; a second import changes nothing.",
+    ),
+    "list": (
+        "cli.invoice:list_invoices",
+        "Invoices, what was due of them, and what is claimed back.",
+    ),
+    "audit": (
+        "cli.invoice:audit_invoices",
+        "Audit invoices against rate cards, shipments and deliveries as they are known now.",
+    ),
+    "claims": (
+        "cli.invoice:claims",
+        "List what is to be claimed back, with the evidence, the largest first.",
+    ),
+    "settle": (
+        "cli.invoice:settle",
+        "Say what became of an invoice's claims: claimed, credited or refused.",
+    ),
+}
 EXPORT = {
     "tracking": (
         "cli.stock:tracking",
@@ -248,6 +270,7 @@ GROUPS = {
     "catalog": (CATALOG, "The item master."),
     "inventory": (INVENTORY, "Stock per SKU and node."),
     "carrier": (CARRIER, "Carriers: look, switch off and on."),
+    "invoice": (INVOICE, "Invoices of carriers and 3PLs: import, audit, claim."),
     "export": (EXPORT, "Files for systems without a connector."),
     "network": (NETWORK, "The network file."),
     "policy": (POLICY, "Policies: publish, review, compare, roll out, take back."),

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from domain.base import Frozen, InvalidInput, Problem
 from domain.circuits import Watch
 from domain.facts import RateCard, TransitFacts
+from domain.invoices import Contract
 from domain.order import Currency, Identifier, Role
 
 SHARED = "shared"  # how people read of units that are allotted to no pool
@@ -218,6 +219,7 @@ class Network(Frozen):
     holidays: tuple[str, ...] = ()
     policies: dict[str, tuple[str, ...]] = {}
     bidding: Bidding | None = None
+    contracts: dict[str, Contract] = {}
     reevaluation: Reevaluation | None = None
     carrier_health: Watch = Watch()
     cx_connector: str = ""
@@ -251,10 +253,14 @@ class Network(Frozen):
                     wrong.append(f"channels.{channel.id}.{field}: no connector {name!r}")
             if channel.payment == "capture_on_ship" and not channel.payment_connector:
                 wrong.append(f"channels.{channel.id}.payment_connector: is missing")
-        wrong += _doubles(self) + _wrong_pools(self)
+        wrong += _doubles(self) + _wrong_pools(self) + _wrong_contracts(self)
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
+
+    def contract(self, biller: str) -> Contract:
+        """What was agreed with a carrier or 3PL; the defaults where nothing was."""
+        return self.contracts.get(biller) or Contract()
 
     def node(self, node_id: str) -> Node:
         return next(n for n in self.nodes if n.id == node_id)
@@ -303,6 +309,20 @@ def _doubles(network: Network) -> list[str]:
             f"{part}: {n!r} stands twice" for n in sorted({n for n in names if names.count(n) > 1})
         ]
     return wrong
+
+
+def _wrong_contracts(network: Network) -> list[str]:
+    billers = {s.carrier for s in network.services} | {n.id for n in network.nodes}
+    services = {s.id for s in network.services}
+    wrong = [
+        f"contracts.{b}: no carrier or node {b!r}" for b in network.contracts if b not in billers
+    ]
+    return wrong + [
+        f"contracts.{biller}.guarantees: no service {service!r}"
+        for biller, contract in network.contracts.items()
+        for service in contract.guarantees
+        if service not in services
+    ]
 
 
 def _wrong_pools(network: Network) -> list[str]:

@@ -195,6 +195,7 @@ FACT_EVENTS = frozenset(
         "carrier.probed",
         "carrier.status_changed",
         "carrier.recovered",
+        "invoice.mismatch",
         "node.saturated",
         "node.relieved",
     }

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from domain.invoices import Audit, Charge, ChargeKind, Contract, Due, Finding, FindingClass
+from domain.units import to_major
 
 # Charges of which a parcel has one at most; fees of a 3PL may come once a line or unit.
 _ONCE: frozenset[ChargeKind] = frozenset(
@@ -41,6 +43,7 @@ def audit(
     due: Mapping[str, Due],
     earlier: Mapping[str, Sequence[Billed]],
     contract: Contract,
+    currency: str,
 ) -> Audit:
     """What is wrong with one invoice.
 
@@ -53,7 +56,7 @@ def audit(
     for charge in charges:
         parcels.setdefault(charge.tracking_number, []).append(charge)
     checked = [
-        _Parcel(number, found, due.get(number), earlier.get(number, ()), contract)
+        _Parcel(number, found, due.get(number), earlier.get(number, ()), contract, currency)
         for number, found in parcels.items()
     ]
     findings = tuple(finding for parcel in checked for finding in parcel.check())
@@ -78,13 +81,14 @@ class _Parcel:
 
     def __init__(
         self, number: str, charges: Sequence[Charge], due: Due | None, earlier: Sequence[Billed],
-        contract: Contract,
+        contract: Contract, currency: str,
     ) -> None:  # fmt: skip
         self._number = number
         self._charges = list(charges)
         self._due = due
         self._earlier = earlier
         self._contract = contract
+        self._money = partial(to_major, currency=currency)
         self._tolerance = contract.tolerance_minor
         self._found: dict[FindingClass, Finding] = {}
         self.due_minor = 0
@@ -92,7 +96,10 @@ class _Parcel:
     def check(self) -> list[Finding]:
         """What is wrong with it; ``due_minor`` says then what was due of these charges."""
         due = self._due
-        if due is None:
+        if not self._number:
+            net = _sum(self._charges)
+            self._add("unexplained", 0, net, "belongs to no parcel", self._charges)
+        elif due is None:
             self._claim_all("unknown_tracking_number", "no parcel of ours has this number")
         elif due.fate == "voided":
             self._claim_all("voided_label_billed", "its label was voided and never used")
@@ -145,7 +152,7 @@ class _Parcel:
             billed = self._of(kind)
             if billed:
                 total = _sum(billed)
-                self._surcharge(kind, total, self._right(kind), _NAMES[kind], billed)
+                self._surcharge(total, self._right(kind), _NAMES[kind], billed)
         self.due_minor += _sum(self._of("credit"))
 
     def _base_and_fuel(self, due: Due) -> None:
@@ -162,7 +169,7 @@ class _Parcel:
         at_billed = (basis * due.fuel_percent + 50) // 100
         if fuel and abs(_sum(fuel) - at_billed) > self._tolerance:
             percent = f"fuel is {due.fuel_percent} % of the base"
-            self._surcharge_of("fuel", fuel_difference, f"{percent}, {fuel_right}", fuel)
+            self._surcharge_of(fuel_difference, f"{percent}, {self._money(fuel_right)}", fuel)
             fuel_difference = 0
         if abs(difference) <= self._tolerance:
             return
@@ -173,11 +180,11 @@ class _Parcel:
     def _why_base(self, due: Due, billed: int, difference: int) -> tuple[FindingClass, str]:
         right = due.amounts.get("base", 0)
         if difference < 0:
-            return "unexplained", f"base {billed}, {right} was due: too little"
+            return "unexplained", f"base {self._money(billed)}, {self._money(right)} was due"
         discount = self._contract.discount_percent
         at_list = abs(billed - due.list_base_minor) <= self._tolerance
         if discount and at_list and not self._of("discount"):
-            return "missing_discount", f"list price {billed} without the {discount} %"
+            return "missing_discount", f"list price {self._money(billed)} without the {discount} %"
         said = max((c.pounds for c in self._charges if c.pounds is not None), default=None)
         if said is not None and said > due.pounds:
             return "weight_dimension", f"billed for {said} lb, it is {due.pounds} lb"
@@ -187,7 +194,10 @@ class _Parcel:
                     "weight_dimension",
                     f"the price of {due.pounds + more} lb, it is {due.pounds}",
                 )
-        return "unexplained", f"base {billed}, {right} was due in zone {due.zone}"
+        return (
+            "unexplained",
+            f"base {self._money(billed)}, {self._money(right)} was due in zone {due.zone}",
+        )
 
     def _residential(self, due: Due) -> None:
         billed = self._of("residential")
@@ -198,22 +208,19 @@ class _Parcel:
             because = "the address is commercial"
             self._add("residential_misclassified", total, total, because, billed)
             return
-        self._surcharge("residential", total, right, "residential", billed)
+        self._surcharge(total, right, "residential", billed)
 
-    def _surcharge(
-        self, kind: ChargeKind, total: int, right: int, name: str, billed: Sequence[Charge]
-    ) -> None:
+    def _surcharge(self, total: int, right: int, name: str, billed: Sequence[Charge]) -> None:
         self.due_minor += right
-        said = f"{name} {total}, {right} was due" if right else f"{name} {total} was not due"
-        self._surcharge_of(kind, total - right, said, billed)
+        due = f", {self._money(right)} was due" if right else " was not due"
+        said = f"{name} {self._money(total)}{due}"
+        self._surcharge_of(total - right, said, billed)
 
-    def _surcharge_of(
-        self, kind: ChargeKind, difference: int, because: str, billed: Sequence[Charge]
-    ) -> None:
+    def _surcharge_of(self, difference: int, because: str, billed: Sequence[Charge]) -> None:
         if difference > self._tolerance:
             self._add("wrong_surcharge", difference, difference, because, billed)
         elif difference < -self._tolerance:
-            self._add("unexplained", 0, difference, f"{because}: too little {kind}", billed)
+            self._add("unexplained", 0, difference, f"{because}: too little", billed)
 
     # --- what is found ----------------------------------------------------------------------
 

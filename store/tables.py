@@ -6,37 +6,14 @@ decision per millisecond leaves no room for an identity map.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import DateTime, Index, Table, Text
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import Index, Table
 from sqlmodel import Field, SQLModel
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Aware in, aware out, on SQLite too (which keeps no zone)."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.astimezone(UTC) if value is not None else None
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        stamp = cast(datetime, value)
-        return stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
-
-
-def _time(**kwargs: Any) -> Any:
-    return Field(sa_type=cast(Any, UtcDateTime), **kwargs)
-
-
-def _text(**kwargs: Any) -> Any:
-    return Field(sa_type=cast(Any, Text), **kwargs)
+from store.columns import text_column, time_column
+from store.finance_tables import ChargeRow, FindingRow, InvoiceRow
 
 
 class OrderRow(SQLModel, table=True):
@@ -56,17 +33,17 @@ class OrderRow(SQLModel, table=True):
     currency: str
     status: str
     started: bool = False
-    placed_at: datetime = _time()
-    received_at: datetime = _time()
-    ship_by: datetime | None = _time(default=None)
-    promise_by: datetime | None = _time(default=None)
+    placed_at: datetime = time_column()
+    received_at: datetime = time_column()
+    ship_by: datetime | None = time_column(default=None)
+    promise_by: datetime | None = time_column(default=None)
     address_ref: str = ""
     requester: str = "system"
     fingerprint: str
     total_minor: int = 0
-    body: str = _text()
+    body: str = text_column()
     reason: str = ""
-    updated_at: datetime = _time()
+    updated_at: datetime = time_column()
 
 
 class LineRow(SQLModel, table=True):
@@ -102,20 +79,20 @@ class FulfillmentRow(SQLModel, table=True):
     node: str
     connector: str
     carrier: str
-    ship_at: datetime = _time()
-    release_at: datetime | None = _time(default=None)
+    ship_at: datetime = time_column()
+    release_at: datetime | None = time_column(default=None)
     status: str
     request_status: str
     stage: str = ""
     external_id: str = ""
     decision_id: str
     generation: int
-    plan: str = _text()
+    plan: str = text_column()
     facts: str = ""
-    short: str = _text(default="[]")
-    tracking: str = _text(default="")
+    short: str = text_column(default="[]")
+    tracking: str = text_column(default="")
     confirmed: str = ""
-    updated_at: datetime = _time()
+    updated_at: datetime = time_column()
 
 
 class AllocationRow(SQLModel, table=True):
@@ -134,7 +111,7 @@ class AllocationRow(SQLModel, table=True):
     pool: str = ""
     quantity: int
     status: str
-    expires_at: datetime | None = _time(default=None)
+    expires_at: datetime | None = time_column(default=None)
 
 
 class ShipmentRow(SQLModel, table=True):
@@ -157,9 +134,9 @@ class ShipmentRow(SQLModel, table=True):
     label_url: str = ""
     cost_minor: int = 0
     currency: str
-    eta: datetime | None = _time(default=None)
-    shipped_at: datetime | None = _time(default=None)
-    ended_at: datetime | None = _time(default=None)
+    eta: datetime | None = time_column(default=None)
+    shipped_at: datetime | None = time_column(default=None)
+    ended_at: datetime | None = time_column(default=None)
 
 
 class RefRow(SQLModel, table=True):
@@ -188,8 +165,8 @@ class EventRow(SQLModel, table=True):
     stream: str = Field(primary_key=True)
     seq: int = Field(primary_key=True)
     type: str
-    at: datetime = _time()
-    data: str = _text()
+    at: datetime = time_column()
+    data: str = text_column()
 
 
 class InboxRow(SQLModel, table=True):
@@ -205,13 +182,13 @@ class InboxRow(SQLModel, table=True):
     kind: str
     external_id: str
     reference: str = ""
-    received_at: datetime = _time()
+    received_at: datetime = time_column()
     status: str
     signal_pending: bool = False
     order_id: str = ""
     fulfillment_id: str = ""
     shipment_id: str = ""
-    observation: str = _text()
+    observation: str = text_column()
 
 
 class DecisionRow(SQLModel, table=True):
@@ -223,9 +200,9 @@ class DecisionRow(SQLModel, table=True):
     policies: str
     policy_hash: str
     snapshot_hash: str
-    at: datetime = _time()
-    snapshot: str = _text()
-    decision: str = _text()
+    at: datetime = time_column()
+    snapshot: str = text_column()
+    decision: str = text_column()
 
 
 class ResultRow(SQLModel, table=True):
@@ -233,7 +210,7 @@ class ResultRow(SQLModel, table=True):
 
     __tablename__ = "activity_results"
     key: str = Field(primary_key=True)
-    result: str = _text()
+    result: str = text_column()
 
 
 class HoldRow(SQLModel, table=True):
@@ -242,13 +219,13 @@ class HoldRow(SQLModel, table=True):
     order_id: str = Field(index=True)
     reason: str
     owner: str
-    because: str = _text()
-    deadline: datetime = _time()
+    because: str = text_column()
+    deadline: datetime = time_column()
     status: str = Field(index=True)
-    opened_at: datetime = _time()
-    ended_at: datetime | None = _time(default=None)
+    opened_at: datetime = time_column()
+    ended_at: datetime | None = time_column(default=None)
     ended_by: str = ""
-    comment: str = _text(default="")
+    comment: str = text_column(default="")
 
 
 class CaseRow(SQLModel, table=True):
@@ -260,15 +237,15 @@ class CaseRow(SQLModel, table=True):
     kind: str
     exception_class: str
     owner: str
-    deadline: datetime = _time()
+    deadline: datetime = time_column()
     status: str = Field(index=True)
     needs_approval: bool = False
-    opened_at: datetime = _time()
-    ended_at: datetime | None = _time(default=None)
+    opened_at: datetime = time_column()
+    ended_at: datetime | None = time_column(default=None)
     ended_by: str = ""
-    comment: str = _text(default="")
+    comment: str = text_column(default="")
     resolution: str = ""
-    body: str = _text()
+    body: str = text_column()
 
 
 class AuditRow(SQLModel, table=True):
@@ -277,10 +254,10 @@ class AuditRow(SQLModel, table=True):
     __tablename__ = "audit"
     subject: str = Field(primary_key=True)
     seq: int = Field(primary_key=True)
-    at: datetime = _time()
+    at: datetime = time_column()
     actor: str
     action: str
-    body: str = _text()
+    body: str = text_column()
     previous: str
     digest: str
 
@@ -300,7 +277,7 @@ class LevelRow(SQLModel, table=True):
     safety_stock: int = 0
     unsellable: int = 0
     pooled: int = 0
-    as_of: datetime = _time()
+    as_of: datetime = time_column()
 
 
 class PoolRow(SQLModel, table=True):
@@ -331,13 +308,13 @@ class MovementRow(SQLModel, table=True):
     reserved: int = 0
     allotted: int = 0
     order_id: str = ""
-    at: datetime = _time()
+    at: datetime = time_column()
 
 
 class ItemRow(SQLModel, table=True):
     __tablename__ = "items"
     sku: str = Field(primary_key=True)
-    body: str = _text()
+    body: str = text_column()
 
 
 class AddressRow(SQLModel, table=True):
@@ -346,7 +323,7 @@ class AddressRow(SQLModel, table=True):
     __tablename__ = "addresses"
     ref: str = Field(primary_key=True)
     customer_key: str = Field(index=True)
-    sealed: str = _text()
+    sealed: str = text_column()
 
 
 class CursorRow(SQLModel, table=True):
@@ -375,7 +352,7 @@ class ProblemRow(SQLModel, table=True):
     field: str
     reason: str
     remedy: str
-    at: datetime = _time()
+    at: datetime = time_column()
 
 
 class PolicyRow(SQLModel, table=True):
@@ -394,10 +371,10 @@ class PolicyRow(SQLModel, table=True):
     state: str
     owner: str
     author: str
-    description: str = _text()
-    body: str = _text()
-    created_at: datetime = _time()
-    updated_at: datetime = _time()
+    description: str = text_column()
+    body: str = text_column()
+    created_at: datetime = time_column()
+    updated_at: datetime = time_column()
 
 
 class RolloutRow(SQLModel, table=True):
@@ -419,16 +396,16 @@ class RolloutRow(SQLModel, table=True):
     start: int = 0
     percent: int = 0
     by: str = "order"
-    only: str = _text(default="[]")
+    only: str = text_column(default="[]")
     salt: str
     owner: str
     started_by: str
-    because: str = _text(default="")
-    progress: str = _text(default="")
+    because: str = text_column(default="")
+    progress: str = text_column(default="")
     cursor: str = ""
     started: bool = False
-    started_at: datetime = _time()
-    updated_at: datetime = _time()
+    started_at: datetime = time_column()
+    updated_at: datetime = time_column()
 
 
 class ObservedRow(SQLModel, table=True):
@@ -444,10 +421,10 @@ class ObservedRow(SQLModel, table=True):
     order_id: str = Field(primary_key=True)
     decision_id: str
     arm: str
-    stable: str = _text()
-    candidate: str = _text()
+    stable: str = text_column()
+    candidate: str = text_column()
     realised: str = ""
-    at: datetime = _time()
+    at: datetime = time_column()
 
 
 class CircuitRow(SQLModel, table=True):
@@ -457,12 +434,12 @@ class CircuitRow(SQLModel, table=True):
     carrier: str = Field(primary_key=True)
     node: str = Field(primary_key=True)
     state: str
-    since: datetime = _time()
-    until: datetime | None = _time(default=None)
-    because: str = _text()
+    since: datetime = time_column()
+    until: datetime | None = time_column(default=None)
+    because: str = text_column()
     user: str
     times: int = 1
-    probe_at: datetime | None = _time(default=None)
+    probe_at: datetime | None = time_column(default=None)
     passed: int = 0
 
 
@@ -473,7 +450,7 @@ class CarrierCallRow(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     carrier: str = Field(index=True)
     node: str
-    at: datetime = _time()
+    at: datetime = time_column()
     failed: bool
 
 
@@ -483,8 +460,8 @@ class CarrierStatusRow(SQLModel, table=True):
     __tablename__ = "carrier_statuses"
     carrier: str = Field(primary_key=True)
     state: str
-    text: str = _text()
-    at: datetime = _time()
+    text: str = text_column()
+    at: datetime = time_column()
 
 
 class MoveRow(SQLModel, table=True):
@@ -499,8 +476,8 @@ class MoveRow(SQLModel, table=True):
     order_id: str = Field(index=True)
     carrier: str = Field(index=True)
     state: str
-    body: str = _text()
-    at: datetime = _time()
+    body: str = text_column()
+    at: datetime = time_column()
 
 
 class SaturationRow(SQLModel, table=True):
@@ -508,7 +485,7 @@ class SaturationRow(SQLModel, table=True):
 
     __tablename__ = "saturated_nodes"
     node: str = Field(primary_key=True)
-    at: datetime = _time()
+    at: datetime = time_column()
 
 
 class TransitRow(SQLModel, table=True):
@@ -520,7 +497,7 @@ class TransitRow(SQLModel, table=True):
     p50: int
     p90: int
     parcels: int
-    at: datetime = _time()
+    at: datetime = time_column()
 
 
 class BidRow(SQLModel, table=True):
@@ -530,14 +507,14 @@ class BidRow(SQLModel, table=True):
     node: str = Field(primary_key=True)
     sku: str = Field(primary_key=True, index=True)
     minor: int
-    at: datetime = _time()
-    until: datetime = _time()
+    at: datetime = time_column()
+    until: datetime = time_column()
 
 
 class SettingRow(SQLModel, table=True):
     __tablename__ = "settings"
     key: str = Field(primary_key=True)
-    value: str = _text()
+    value: str = text_column()
 
 
 def table(model: type[SQLModel]) -> Table:
@@ -578,4 +555,7 @@ carrier_statuses = table(CarrierStatusRow)
 moves = table(MoveRow)
 saturated = table(SaturationRow)
 settings = table(SettingRow)
+invoices = table(InvoiceRow)
+charges = table(ChargeRow)
+findings = table(FindingRow)
 metadata = SQLModel.metadata

@@ -56,7 +56,7 @@ def checked(
     contract: Contract = NET,
 ) -> Audit:  # fmt: skip
     known = {of.tracking_number: of} if of else {}
-    return audit(charges, known, {"1Z1": earlier}, contract)
+    return audit(charges, known, {"1Z1": earlier}, contract, "USD")
 
 
 def only(found: Audit) -> tuple[str, int]:

@@ -1,0 +1,55 @@
+"""Tables about money that others ask of us."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlmodel import Field, SQLModel
+
+from store.columns import text_column, time_column
+
+
+class InvoiceRow(SQLModel, table=True):
+    """An invoice of a carrier or 3PL, and what its audit came to. ``billed_on`` is an ISO date."""
+
+    __tablename__ = "invoices"
+    biller: str = Field(primary_key=True)
+    invoice: str = Field(primary_key=True)
+    billed_on: str
+    source: str
+    imported_at: datetime = time_column()
+    charges: int
+    billed_minor: int
+    audited_at: datetime | None = time_column(default=None)
+    due_minor: int = 0
+    claimed_minor: int = 0
+    unexplained_minor: int = 0
+
+
+class ChargeRow(SQLModel, table=True):
+    """``body`` is the Charge."""
+
+    __tablename__ = "invoice_charges"
+    biller: str = Field(primary_key=True)
+    invoice: str = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    tracking_number: str = Field(index=True)
+    kind: str
+    amount_minor: int
+    body: str = text_column()
+
+
+class FindingRow(SQLModel, table=True):
+    """``body`` is the Finding; ``state``: open, claimed, credited, refused."""
+
+    __tablename__ = "invoice_findings"
+    biller: str = Field(primary_key=True)
+    invoice: str = Field(primary_key=True)
+    tracking_number: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    claim_minor: int
+    difference_minor: int
+    order_id: str = Field(index=True)
+    state: str = Field(index=True)
+    at: datetime = time_column()
+    body: str = text_column()
