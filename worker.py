@@ -35,6 +35,7 @@ from activities.outward import CxActivities, OmsActivities, PaymentActivities
 from activities.planning import Planning
 from activities.progress import Progress
 from activities.reevaluation import Reevaluating
+from activities.refunding import Refunding
 from activities.retries import RetryCounter
 from activities.review import Review
 from activities.rollouts import Rollouts
@@ -55,6 +56,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
     rollouts, drifts, pricing = Rollouts(context), Drifts(context), StockPricing(context)
     transit, health = TransitTimes(context), CarrierHealth(context)
     hedging, reevaluating = Hedging(context), Reevaluating(context)
+    refunding = Refunding(context)
     return [
         planning.accept, planning.plan, planning.reserve, planning.make_firm,
         planning.expire_reservation, planning.reroute, planning.change_service,
@@ -66,7 +68,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         review.escalate_case, review.authorize, review.permit,
         rollouts.look, rollouts.open_case, drifts.measure, pricing.price_stock,
         transit.learn, health.look, health.plan_moves, health.settle_moves, health.open_case,
-        hedging.hedge, reevaluating.reevaluate,
+        hedging.hedge, reevaluating.reevaluate, refunding.ask, refunding.end,
     ]  # fmt: skip
 
 
@@ -83,7 +85,8 @@ def vendor_activities(context: Context, connector: ports.Connector) -> list[Call
         oms = OmsActivities(context)
         found += [oms.confirm, oms.cancel]
     if isinstance(connector, ports.PaymentProvider):
-        found += [PaymentActivities(context).capture]
+        payments = PaymentActivities(context)
+        found += [payments.capture, payments.refund]
     if isinstance(connector, ports.CX):
         found += [CxActivities(context).notify]
     return found

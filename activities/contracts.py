@@ -42,6 +42,8 @@ class Activity:
     CANCEL_LINES = "cancel_lines"
     SET_ADDRESS = "set_address"
     FINISH = "finish"
+    ASK_REFUND = "ask_refund"
+    END_REFUND = "end_refund"
     LOOK_AT_ROLLOUT = "look_at_rollout"
     OPEN_POLICY_CASE = "open_policy_case"
     MEASURE_DRIFT = "measure_drift"
@@ -62,6 +64,7 @@ class Activity:
     CONFIRM = "confirm_shipment"
     CANCEL_AT_OMS = "cancel_at_oms"
     CAPTURE = "capture_payment"
+    PAY_REFUND = "pay_refund"
     NOTIFY = "notify"
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Connection
+import orjson
+from sqlalchemy import Connection, Row
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.context import Context
-from activities.contracts import Activity, m
+from activities.contracts import Activity, ErrorType, m
 from activities.errors import vendor_errors
-from connectors.ports import CX, OMS, PaymentProvider, ShipmentNotice, Ticket
+from connectors.ports import CX, OMS, MoneyMove, PaymentProvider, ShipmentNotice, Ticket
 from domain.amounts import amount_due
 from domain.fulfillment import Tracking
-from store import fulfillments, orders
+from domain.refunds import PayRefund, RefundPaid
+from store import fulfillments, orders, refunds
 
 
 class OmsActivities:
@@ -84,7 +87,7 @@ class OmsActivities:
 
 
 class PaymentActivities:
-    """Captures what an order owes, once, at its first hand-over."""
+    """Captures what an order owes, once, at its first hand-over; pays refunds."""
 
     def __init__(self, context: Context) -> None:
         self._c = context
@@ -93,7 +96,7 @@ class PaymentActivities:
     async def capture(self, request: m.CaptureRequest) -> m.Captured:
         """Capture the order's amount without its cancelled units."""
         provider = cast(PaymentProvider, self._c.connectors[request.connector])
-        reference, amount, currency = await self._c.db.in_thread(self._due, request)
+        reference, amount, currency, without = await self._c.db.in_thread(self._due, request)
         with vendor_errors():
             found = await provider.find_capture(reference) if activity.info().attempt > 1 else None
             moved = found or await provider.capture(
@@ -101,15 +104,18 @@ class PaymentActivities:
             )
 
         def record(connection: Connection) -> m.Captured:
+            # an earlier attempt may have captured before more was cancelled
+            known = without if moved.amount_minor == amount else ""
             orders.captured(
                 connection, request.order_id, request.connector, moved.amount_minor,
-                moved.currency, moved.external_id, request.at,
+                moved.currency, moved.external_id, request.at, uncharged=known,
             )  # fmt: skip
             return m.Captured(amount_minor=moved.amount_minor, currency=moved.currency)
 
         return await self._c.db.in_thread(self._c.db.once, request.key, m.Captured, record)
 
-    def _due(self, request: m.CaptureRequest) -> tuple[str, int, str]:
+    def _due(self, request: m.CaptureRequest) -> tuple[str, int, str, str]:
+        """(payment, amount, currency, units that it is not captured for)."""
         with self._c.db.read() as connection:
             order = orders.load(connection, request.order_id)
             payment = orders.payment(connection, request.order_id)
@@ -118,7 +124,41 @@ class PaymentActivities:
             }
         assert payment is not None  # the workflow captures only where there is one
         due = min(amount_due(order, cancelled), payment.authorized_minor)
-        return payment.reference, due, order.currency
+        without = {line_id: units for line_id, units in cancelled.items() if units}
+        return payment.reference, due, order.currency, orjson.dumps(without).decode()
+
+    @activity.defn(name=Activity.PAY_REFUND)
+    async def refund(self, request: PayRefund) -> RefundPaid:
+        """Pay a refund back, once: the provider knows it by our reference."""
+        provider = cast(PaymentProvider, self._c.connectors[request.connector])
+        row, reference = await self._c.db.in_thread(self._begin, request)
+        if row.state == "settled":
+            return RefundPaid(status="settled")
+        with vendor_errors():
+            moved = await provider.refund(
+                reference, row.amount_minor, row.currency, row.id, request.key
+            )
+        await self._c.db.in_thread(self._paid, request, moved)
+        return RefundPaid(status=moved.status)
+
+    def _begin(self, request: PayRefund) -> tuple[Row[Any], str]:
+        with self._c.db.write() as connection:
+            try:
+                row = refunds.begin(connection, request.refund_id, request.at)
+            except refunds.OverCaptured as over:
+                raise ApplicationError(
+                    str(over), type=ErrorType.REFUSED, non_retryable=True
+                ) from None
+            payment = orders.payment(connection, row.order_id)
+        assert payment is not None  # begin has found what was captured
+        return row, payment.reference
+
+    def _paid(self, request: PayRefund, moved: MoneyMove) -> None:
+        with self._c.db.write() as connection:
+            if moved.status == "settled":
+                refunds.settle(connection, request.refund_id, moved.external_id, request.at)
+            elif moved.status == "failed":
+                refunds.fail(connection, request.refund_id, request.at)
 
 
 class CxActivities:

@@ -9,8 +9,6 @@ from activities.context import Context
 from activities.contracts import Activity, m
 from activities.intake import destination
 from activities.planning import successors
-from domain.amounts import amount_due
-from domain.order import Order
 from store import cases, events, fulfillments, orders, releases
 from store import tables as t
 
@@ -236,15 +234,4 @@ def _left(connection: Connection, found: orders.Rows) -> m.LinesLeft:
         shipped=total["shipped"],
         cancelled=total["cancelled"],
         in_work=total["allocated"] + total["released"],
-        overcaptured_minor=_overcaptured(connection, found),
     )
-
-
-def _overcaptured(connection: Connection, found: orders.Rows) -> int:
-    """What was captured over what the order owes now, less what was refunded."""
-    paid = orders.payment(connection, found.order.id)
-    if paid is None or not paid.captured_minor:
-        return 0
-    cancelled = {line.line_id: line.cancelled for line in found.lines}
-    due = amount_due(Order.model_validate_json(found.order.body), cancelled)
-    return max(0, int(paid.captured_minor) - int(paid.refunded_minor) - due)

@@ -128,6 +128,12 @@ CARRIER = {
     ),
     "enable": ("cli.carrier:enable", "Switch a carrier on again."),
 }
+REFUND = {
+    "list": (
+        "cli.refund:list_refunds",
+        "Refunds, the newest first: what for, how much, and whether it is back.",
+    ),
+}
 INVOICE = {
     "import": (
         "cli.invoice:import_invoice",
@@ -270,6 +276,7 @@ GROUPS = {
     "catalog": (CATALOG, "The item master."),
     "inventory": (INVENTORY, "Stock per SKU and node."),
     "carrier": (CARRIER, "Carriers: look, switch off and on."),
+    "refund": (REFUND, "Money that goes back to customers."),
     "invoice": (INVOICE, "Invoices of carriers and 3PLs: import, audit, claim."),
     "export": (EXPORT, "Files for systems without a connector."),
     "network": (NETWORK, "The network file."),

@@ -410,7 +410,8 @@ class CancelLines(Keyed):
 
 
 class LinesLeft(Frozen):
-    """Quantities over all lines that ship; ``overcaptured_minor`` is owed back."""
+    """Quantities over all lines that ship. ``overcaptured_minor`` stands in histories of orders
+    that were closed before refunds were paid by us."""
 
     open: int
     shipped: int

@@ -35,6 +35,7 @@ INITIAL: dict[str, dict[str, str]] = {
     "hold": {"status": "active"},
     "exception": {"status": "open"},
     "policy_version": {"state": "draft"},
+    "refund": {"state": "requested"},
 }
 
 _TRACKED = "pending in_transit out_for_delivery delivery_delayed"
@@ -134,6 +135,15 @@ TRANSITIONS: dict[str, dict[str, Transition]] = {
             status=("open acknowledged escalated", "auto_resolved"),
         ),
     },
+    "refund": {
+        "hold": _move("refund.held", state=("requested", "awaiting_approval")),
+        "pay": _move("refund.started", state=("requested awaiting_approval failed", "pending")),
+        "settle": _move("refund.settled", state=("pending", "settled")),
+        "fail": _move("refund.failed", state=("pending", "failed")),
+        "cancel": _move(
+            "refund.cancelled", state=("requested awaiting_approval failed", "cancelled")
+        ),
+    },
     "policy_version": {
         "submit": _move("policy.submitted", state=("draft", "in_review")),
         "approve": _move("policy.approved", state=("in_review", "approved")),
@@ -159,6 +169,7 @@ CREATION_EVENTS: dict[str, str] = {
     "hold": "order.held",
     "exception": "exception.opened",
     "policy_version": "policy.drafted",
+    "refund": "refund.requested",
 }
 
 # Events that record a fact without changing a state of ours.
@@ -177,7 +188,6 @@ FACT_EVENTS = frozenset(
         "shipment.eta_changed",
         "shipment.oms_confirmed",
         "payment.captured",
-        "refund.settled",
         "exception.approved",
         "exception.rejected",
         "exception.action_refused",

@@ -180,6 +180,17 @@ WHERE refunded_minor > captured_minor;
 -- : order {0}: {1} captured, {2} authorised
 SELECT order_id, captured_minor, authorized_minor FROM ours.payments
 WHERE captured_minor > authorized_minor;
+-- : order {0}: {1} refunded as we see it, {2} as Stripe does
+SELECT p.order_id, p.refunded_minor, i.refunded FROM ours.payments p
+JOIN ours.orders o ON o.id = p.order_id JOIN intent i ON i.id = p.reference
+WHERE o.status IN ended AND p.refunded_minor <> i.refunded;
+-- : refund {0} of {1}: the order is over, the refund is {2}
+SELECT r.id, r.amount_minor, r.state FROM ours.refunds r JOIN ours.orders o ON o.id = r.order_id
+WHERE o.status IN ended AND r.state NOT IN ('settled', 'cancelled');
+-- : order {0}: {1} refunded, its settled refunds are {2}
+SELECT p.order_id, p.refunded_minor, coalesce(sum(r.amount_minor), 0) FROM ours.payments p
+LEFT JOIN ours.refunds r ON r.order_id = p.order_id AND r.state = 'settled'
+GROUP BY p.order_id HAVING p.refunded_minor <> coalesce(sum(r.amount_minor), 0);
 -- : order {0}: {1} captured as we see it, {2} as Stripe does
 SELECT p.order_id, p.captured_minor, i.captured FROM ours.payments p
 JOIN ours.orders o ON o.id = p.order_id JOIN intent i ON i.id = p.reference

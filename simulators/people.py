@@ -39,7 +39,7 @@ WORKED_BY = {
     "handover_delayed": "frankie", "label_refused": "frankie", "carrier_outage": "frankie",
     "compensation_refused": "frankie", "out_of_stock": "riley", "hold_overdue": "riley",
     "shipment_lost": "casey", "returned_to_sender": "casey", "delivery_delayed": "casey",
-    "capture_failed": "dana", "refund_due": "dana",
+    "capture_failed": "dana", "refund_due": "dana", "refund_failed": "dana",
 }  # fmt: skip
 PLATFORM = {
     "vendor_unavailable", "contract_broken", "vendor_refused", "unconfirmed", "vendor_auth_failed",
@@ -105,7 +105,9 @@ def intentions(case: Json, seed: int) -> list[str]:
     if kind == "compensation_refused":
         return ["retry", "retry", "resolve"]
     if kind == "refund_due":
-        return ["resolve"]
+        return ["approve"] if draw < 0.9 else ["resolve"]
+    if kind == "refund_failed":
+        return ["retry"]
     if kind == "hold_overdue":
         # to resolve it releases the hold; who has not paid or cannot be reached stays held
         risky = str(case.get("because", "")).startswith("high_risk")

@@ -135,6 +135,7 @@ _TABLES: dict[str, Table] = {
     "hold": t.holds,
     "exception": t.exceptions,
     "policy_version": t.policy_versions,
+    "refund": t.refunds,
 }
 
 

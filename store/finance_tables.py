@@ -9,6 +9,24 @@ from sqlmodel import Field, SQLModel
 from store.columns import text_column, time_column
 
 
+class RefundRow(SQLModel, table=True):
+    """``body`` is the RefundSum."""
+
+    __tablename__ = "refunds"
+    id: str = Field(primary_key=True)
+    order_id: str = Field(index=True)
+    cause: str
+    state: str = Field(index=True)
+    amount_minor: int
+    currency: str
+    body: str = text_column()
+    decision_id: str
+    because: str = text_column()
+    external_id: str = ""
+    requested_at: datetime = time_column()
+    ended_at: datetime | None = time_column(default=None)
+
+
 class InvoiceRow(SQLModel, table=True):
     """An invoice of a carrier or 3PL, and what its audit came to. ``billed_on`` is an ISO date."""
 

@@ -27,7 +27,11 @@ _PAYMENT = select(t.payments).where(t.payments.c.order_id == bindparam("of"))
 _CAPTURE = (
     update(t.payments)
     .where(t.payments.c.order_id == bindparam("of"))
-    .values(captured_minor=bindparam("amount"), connector=bindparam("by"))
+    .values(
+        captured_minor=bindparam("amount"),
+        connector=bindparam("by"),
+        uncharged=bindparam("without"),
+    )
 )
 _OF_ORDER = t.lines.c.order_id == bindparam("of")
 _LINES = select(t.lines).where(_OF_ORDER).order_by(t.lines.c.position)
@@ -98,7 +102,7 @@ def receive(
             {
                 "order_id": order.id, "connector": "", "reference": order.payment.reference,
                 "authorized_minor": order.payment.authorized_minor, "captured_minor": 0,
-                "refunded_minor": 0, "currency": order.currency,
+                "refunded_minor": 0, "uncharged": "", "currency": order.currency,
             },
         )  # fmt: skip
     events.append(
@@ -172,10 +176,15 @@ def payment(connection: Connection, order_id: str) -> Row[Any] | None:
 
 def captured(
     connection: Connection, order_id: str, connector: str, amount_minor: int, currency: str,
-    external_id: str, at: datetime,
+    external_id: str, at: datetime, *, uncharged: str,
 ) -> None:  # fmt: skip
-    """A connector has captured the order's payment."""
-    connection.execute(_CAPTURE, {"of": order_id, "by": connector, "amount": amount_minor})
+    """A connector has captured the order's payment.
+
+    Args:
+        uncharged: units by line that it was not captured for, as JSON; empty where nobody knows.
+    """
+    values = {"of": order_id, "by": connector, "amount": amount_minor, "without": uncharged}
+    connection.execute(_CAPTURE, values)
     events.append(
         connection, order_id, "payment.captured", at,
         amount_minor=amount_minor, currency=currency, id=external_id,

@@ -13,7 +13,7 @@ from sqlalchemy import Index, Table
 from sqlmodel import Field, SQLModel
 
 from store.columns import text_column, time_column
-from store.finance_tables import ChargeRow, FindingRow, InvoiceRow
+from store.finance_tables import ChargeRow, FindingRow, InvoiceRow, RefundRow
 
 
 class OrderRow(SQLModel, table=True):
@@ -333,6 +333,9 @@ class CursorRow(SQLModel, table=True):
 
 
 class PaymentRow(SQLModel, table=True):
+    """``uncharged``: units by line that were cancelled before the capture, as JSON; empty where
+    that is not known."""
+
     __tablename__ = "payments"
     order_id: str = Field(primary_key=True)
     connector: str
@@ -340,6 +343,7 @@ class PaymentRow(SQLModel, table=True):
     authorized_minor: int = 0
     captured_minor: int = 0
     refunded_minor: int = 0
+    uncharged: str = text_column(default="")
     currency: str
 
 
@@ -555,6 +559,7 @@ carrier_statuses = table(CarrierStatusRow)
 moves = table(MoveRow)
 saturated = table(SaturationRow)
 settings = table(SettingRow)
+refunds = table(RefundRow)
 invoices = table(InvoiceRow)
 charges = table(ChargeRow)
 findings = table(FindingRow)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import Literal
 
 from connectors import errors as e
 from connectors.ports import (
@@ -154,9 +155,11 @@ class OmsDouble(Double):
 
 @dataclass
 class PaymentDouble(Double):
-    """Captures by payment reference."""
+    """Captures by payment reference, refunds by ours. ``banks``: what becomes of the next ones."""
 
     captured: dict[str, MoneyMove] = field(default_factory=dict)
+    refunded: dict[str, MoneyMove] = field(default_factory=dict)
+    banks: deque[Literal["pending", "settled", "failed"]] = field(default_factory=deque)
 
     async def capture(
         self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
@@ -175,10 +178,22 @@ class PaymentDouble(Double):
     async def refund(
         self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
     ) -> MoneyMove:
-        return MoneyMove(external_id="re_1", amount_minor=amount_minor, currency=currency)
+        self._next("refund")
+        known = self.refunded.get(reference)
+        if known is None or known.status == "failed":
+            status = self.banks.popleft() if self.banks else "settled"
+            known = MoneyMove(
+                external_id=f"re_{reference}", amount_minor=amount_minor, currency=currency,
+                status=status,
+            )  # fmt: skip
+            self.effects.append(("refunded", reference))
+        elif known.status == "pending":
+            known = known.model_copy(update={"status": "settled"})
+        self.refunded[reference] = known
+        return known
 
     async def find_refund(self, payment_reference: str, reference: str) -> MoneyMove | None:
-        return None
+        return self.refunded.get(reference)
 
 
 @dataclass

@@ -27,6 +27,7 @@ from workflows import attributes as a
 from workflows.desk import Desk
 from workflows.fulfillment import Fulfillment
 from workflows.paperwork import Paperwork
+from workflows.refunds import Refunds
 from workflows.review import Review, denied
 from workflows.sourcing import Sourcing
 
@@ -298,19 +299,10 @@ class OrderWorkflow:
         return OrderResult(status=status, shipped=left.shipped, cancelled=left.cancelled)
 
     async def _refund_due(self) -> None:
-        """Lines cancelled after the capture: finance owes money back (docs/ says how)."""
-        if not (self._sourcing.cancelled_units and self._paperwork.captured_minor):
-            return
-        owed = await self._sourcing.cancel_open((), m.CancelOrder(user="system"))
-        if not owed.overcaptured_minor:
-            return
-        action, entry = await self._review.ask(
-            "refund_due",
-            f"{owed.overcaptured_minor} of the captured "
-            f"{self._paperwork.captured_minor} are owed back for cancelled lines",
-            or_until=lambda: False,
-        )
-        await self._review.close(entry, f"{action}")
+        """Lines cancelled after the capture: the customer gets the money back."""
+        payment = self._desk.start.payment
+        if self._sourcing.cancelled_units and self._paperwork.captured_minor and payment:
+            await Refunds(self._desk, self._review).pay_back("cancelled", payment)
 
     # --- signals ----------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from simulators.clock import Clock
 from simulators.ledger import Book
 from store import tables as t
 from store.database import Database
+from store.finance_tables import RefundRow
 
 NOW = datetime(2026, 1, 6, 12, tzinfo=UTC)
 SHOP, LOST, HELD = "order:medusa:order_1", "order:shopify:2", "order:shopify:3"
@@ -139,6 +140,11 @@ def _ours() -> Iterator[SQLModel]:
     yield t.PaymentRow(
         order_id=SHOP, connector="stripe", reference="pi_1", authorized_minor=2000,
         captured_minor=2000, refunded_minor=500, currency="USD",
+    )  # fmt: skip
+    yield RefundRow(
+        id=f"{SHOP}/refund/1", order_id=SHOP, cause="cancelled", state="settled",
+        amount_minor=500, currency="USD", body="{}", decision_id="", because="",
+        requested_at=NOW,
     )  # fmt: skip
     yield t.LevelRow(sku="MUG", node="dc_east", on_hand=8, reserved=1, pooled=3, as_of=NOW)
     yield t.PoolRow(sku="MUG", node="dc_east", pool="vip", allotted=4, reserved=1)
@@ -282,6 +288,16 @@ def test_money_that_moved_twice_is_found(run: Run) -> None:
     assert (verdict["duplicates"], verdict["refunds_over"]) == (1, 1)
 
 
+def test_a_refund_that_is_not_what_the_bank_says_is_found(run: Run) -> None:
+    run.ours("UPDATE refunds SET state = 'pending'")
+    unsettled = f"refund {SHOP}/refund/1 of 500: the order is over, the refund is pending"
+    assert unsettled in run.violations()
+    assert f"order {SHOP}: 500 refunded, its settled refunds are 0" in run.violations()
+    run.ours("UPDATE refunds SET state = 'settled', amount_minor = 400")
+    run.ours("UPDATE payments SET refunded_minor = 400")
+    assert run.violations() == [f"order {SHOP}: 400 refunded as we see it, 500 as Stripe does"]
+
+
 def test_a_shipment_confirmed_twice_or_never_is_found(run: Run) -> None:
     run.ledger(
         "medusa", "shipment_created", "order_1", f"{SHOP}/g1f1", body={"fulfillment_id": "ful_2"}
@@ -330,4 +346,4 @@ def test_the_verdict_is_json_and_the_exit_code_tells_it_too(
 def test_every_check_names_a_figure_or_none() -> None:
     figures = {"", "lost", "duplicates", "oversold", "refunds_over"}
     assert {check.counts for check in CHECKS} == figures
-    assert len(CHECKS) == 34
+    assert len(CHECKS) == 37

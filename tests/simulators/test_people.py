@@ -60,7 +60,8 @@ def test_most_costs_are_approved_and_some_are_rejected_by_the_role_that_was_aske
         ("out_of_stock", {"ship_partial", "cancel"}),
         ("shipment_lost", {"reroute", "resolve"}),
         ("label_refused", {"retry", "reroute"}),
-        ("refund_due", {"resolve"}),
+        ("refund_due", {"approve", "resolve"}),
+        ("refund_failed", {"retry"}),
         ("capture_failed", {"retry"}),
     ],
 )

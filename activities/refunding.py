@@ -1,0 +1,101 @@
+"""What is owed back to a customer, and when it is paid."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import orjson
+from sqlalchemy import Connection, Row
+from temporalio import activity
+
+from activities.context import Context
+from activities.contracts import Activity, m
+from activities.facts import order_facts
+from domain.amounts import amount_due
+from domain.decision import RefundOutcome, RefundSnapshot
+from domain.order import Order
+from domain.refunds import EndRefund, RefundAsked, RefundRequest, RefundSum
+from finance.refunds import refund_of
+from store import decisions, orders, refunds
+
+
+class Refunding:
+    """Local activities around refunds; the payment provider's are in outward.py."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+
+    @activity.defn(name=Activity.ASK_REFUND)
+    def ask(self, request: RefundRequest) -> RefundAsked:
+        """Ask the refund policy about what an order was paid and no longer owes."""
+
+        def step(connection: Connection) -> RefundAsked:
+            rows = orders.rows(connection, request.order_id)
+            paid = orders.payment(connection, request.order_id)
+            amount = overcaptured(connection, rows, paid)
+            if paid is None or not amount:
+                return RefundAsked()
+            order = Order.model_validate_json(rows.order.body)
+            found = _parts(order, rows, paid, amount)
+            recent, yearly = refunds.of_customer(connection, order.id, request.at)
+            snapshot = RefundSnapshot(
+                now=request.at,
+                order=order_facts(connection, rows, self._c.network, open_only=False),
+                cause=request.cause,
+                amount_minor=amount,
+                captured_minor=paid.captured_minor,
+                settled_minor=refunds.promised_minor(connection, order.id),
+                recent_refunds=recent,
+                yearly_orders=yearly,
+            )
+            decision = self._c.decide(connection, snapshot)
+            outcome = cast(RefundOutcome, decision.outcome)
+            decision_id = f"{request.key}/refund"
+            decisions.record(connection, decision_id, order.id, snapshot, decision, request.at)
+            held = outcome.action == "review"
+            refund_id = refunds.ask(
+                connection, order.id, request.cause, found, order.currency, decision_id,
+                outcome.because, request.at, held=held,
+            )  # fmt: skip
+            return RefundAsked(
+                refund_id=refund_id,
+                amount_minor=amount,
+                currency=order.currency,
+                because=outcome.because,
+                approver=(outcome.owner or "finance") if held else None,
+            )
+
+        return self._c.db.once(request.key, RefundAsked, step)
+
+    @activity.defn(name=Activity.END_REFUND)
+    def end(self, request: EndRefund) -> m.Audited:
+        """It will not be paid by us."""
+
+        def step(connection: Connection) -> m.Audited:
+            refunds.end(connection, request.refund_id, request.reason, request.at)
+            return m.Audited()
+
+        return self._c.db.once(request.key, m.Audited, step)
+
+
+def overcaptured(connection: Connection, found: orders.Rows, paid: Row[object] | None) -> int:
+    """What was captured over what the order owes now, less what has gone or is to go back."""
+    if paid is None or not paid.captured_minor:
+        return 0
+    cancelled = {line.line_id: line.cancelled for line in found.lines}
+    due = amount_due(Order.model_validate_json(found.order.body), cancelled)
+    promised = refunds.promised_minor(connection, found.order.id)
+    return max(0, int(paid.captured_minor) - promised - due)
+
+
+def _parts(order: Order, rows: orders.Rows, paid: Row[object], amount: int) -> RefundSum:
+    """The amount by lines, where they are known to come to it."""
+    before = orjson.loads(paid.uncharged) if paid.uncharged else None
+    if before is not None and not paid.refunded_minor:
+        after = {line.line_id: line.cancelled for line in rows.lines}
+        found = refund_of(order, before, after)
+        everything = all(after[x.line_id] >= x.ordered for x in rows.lines)
+        left = amount - found.total_minor
+        if left == 0 or (everything and left > 0):  # with the last unit shipping goes back, too
+            return found.model_copy(update={"shipping_minor": left})
+    return RefundSum(other_minor=amount)

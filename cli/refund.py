@@ -1,0 +1,48 @@
+"""`meshline refund`: money that goes back to customers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.options import AsJson
+from cli.session import bad_input, console, print_json, refuse, session, table
+from domain.refunds import RefundSum
+from domain.units import format_money, to_major
+from store import refunds
+
+STATES = (
+    "requested", "awaiting_approval", "pending", "settled", "failed", "cancelled",
+)  # fmt: skip
+
+
+def list_refunds(
+    state: Annotated[str, typer.Option(help=f"One of {', '.join(STATES)}.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Refunds, the newest first: what for, how much, and whether it is back.
+
+    One that waits for an approval, or that the bank could not pay, is an exception as well:
+    `meshline exception list --owner finance`.
+
+    Example: meshline refund list --state settled
+    """
+    with bad_input():
+        if state and state not in STATES:
+            refuse(f"--state: {state!r} is none. Take one of {', '.join(STATES)}")
+        s = session()
+        with s.db.read() as connection:
+            rows = refunds.listed(connection, (state,) if state else ())
+    if as_json:
+        print_json([dict(r._mapping) for r in rows])
+        return
+    total = format_money(sum(r.amount_minor for r in rows), s.network.currency)
+    shown = table(f"{len(rows)} refunds, {total}", "id", "cause", "amount", "state", "lines",
+                  "because")  # fmt: skip
+    for r in rows:
+        parts = RefundSum.model_validate_json(r.body).parts
+        lines = ", ".join(f"{p.quantity} of {p.line_id}" for p in parts)
+        amount = f"{to_major(r.amount_minor, r.currency)} {r.currency}"
+        shown.add_row(r.id, r.cause, amount, r.state, lines, r.because)
+    console.print(shown)

@@ -1,0 +1,82 @@
+"""Money that goes back to customers: what is asked, and what came of it. Minor units."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from domain.base import Frozen
+from domain.decision import RefundCause
+from domain.messages import Keyed
+from domain.order import Role
+
+
+class RefundPart(Frozen):
+    """What goes back for units of a line: goods less discount less fee, plus tax."""
+
+    line_id: str
+    quantity: int
+    goods_minor: int
+    discount_minor: int = 0
+    tax_minor: int = 0
+    fee_minor: int = 0
+
+    @property
+    def total_minor(self) -> int:
+        return self.goods_minor - self.discount_minor + self.tax_minor - self.fee_minor
+
+
+class RefundSum(Frozen):
+    """A refund in its parts, which sum to the whole.
+
+    Attributes:
+        other_minor: of what belongs to no line, or to lines that nobody can tell any more.
+    """
+
+    parts: tuple[RefundPart, ...] = ()
+    shipping_minor: int = 0
+    other_minor: int = 0
+
+    @property
+    def total_minor(self) -> int:
+        of_lines = sum(part.total_minor for part in self.parts)
+        return of_lines + self.shipping_minor + self.other_minor
+
+
+class RefundRequest(Keyed):
+    """Work out what is owed back, and decide when it is paid."""
+
+    cause: RefundCause
+
+
+class RefundAsked(Frozen):
+    """The refund that was asked for; nothing where nothing is owed.
+
+    Attributes:
+        approver: who has to agree first.
+    """
+
+    refund_id: str = ""
+    amount_minor: int = 0
+    currency: str = ""
+    because: str = ""
+    approver: Role | None = None
+
+
+class PayRefund(Keyed):
+    """Have the payment provider carry it out, once."""
+
+    connector: str
+    refund_id: str
+
+
+class RefundPaid(Frozen):
+    """``pending``: the bank takes its time, ask again."""
+
+    status: Literal["pending", "settled", "failed"]
+
+
+class EndRefund(Keyed):
+    """It will not be paid by us: rejected, or a person did it by hand."""
+
+    refund_id: str
+    reason: str

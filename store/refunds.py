@@ -1,0 +1,172 @@
+"""Refunds, from asked to settled. Only what is settled moves the order's totals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from domain.refunds import RefundSum
+from store import events
+from store import tables as t
+
+_R = t.refunds.c
+LIVE = ("requested", "awaiting_approval", "pending", "failed")  # may still be paid
+PAID = ("pending", "settled")
+
+
+class OverCaptured(Exception):  # noqa: N818 - refused before a bank hears of it
+    """The refund would be more than what is left of the captured amount."""
+
+
+def ask(
+    connection: Connection, order_id: str, cause: str, amount: RefundSum, currency: str,
+    decision_id: str, because: str, at: datetime, *, held: bool,
+) -> str:  # fmt: skip
+    """Record a refund that is wanted; its ID.
+
+    Args:
+        held: somebody has to agree to it first.
+    """
+    count = connection.execute(
+        select(func.count()).select_from(t.refunds).where(_R.order_id == order_id)
+    ).scalar_one()
+    refund_id = f"{order_id}/refund/{count + 1}"
+    connection.execute(
+        insert(t.refunds).values(
+            id=refund_id, order_id=order_id, cause=cause, state="requested",
+            amount_minor=amount.total_minor, currency=currency, body=amount.model_dump_json(),
+            decision_id=decision_id, because=because, external_id="", requested_at=at,
+            ended_at=None,
+        )
+    )  # fmt: skip
+    events.append(
+        connection, order_id, "refund.requested", at,
+        id=refund_id, cause=cause, amount_minor=amount.total_minor, currency=currency,
+    )  # fmt: skip
+    if held:
+        events.move(connection, "refund", "hold", refund_id, order_id, at)
+    return refund_id
+
+
+def get(connection: Connection, refund_id: str) -> Row[Any]:
+    """A refund.
+
+    Raises:
+        LookupError: there is none of that ID.
+    """
+    row = connection.execute(select(t.refunds).where(_R.id == refund_id).with_for_update()).first()
+    if row is None:
+        raise LookupError(f"refund {refund_id!r} does not exist")
+    return row
+
+
+def of_order(connection: Connection, order_id: str) -> Sequence[Row[Any]]:
+    """An order's refunds, oldest first."""
+    return connection.execute(
+        select(t.refunds).where(_R.order_id == order_id).order_by(_R.requested_at, _R.id)
+    ).all()
+
+
+def listed(connection: Connection, states: Sequence[str] = ()) -> Sequence[Row[Any]]:
+    """All refunds, newest first; of some states only."""
+    statement = select(t.refunds).order_by(_R.requested_at.desc(), _R.id)
+    return connection.execute(statement.where(_R.state.in_(states)) if states else statement).all()
+
+
+def begin(connection: Connection, refund_id: str, at: datetime) -> Row[Any]:
+    """It goes to the bank now. One that is there already stays as it is.
+
+    Raises:
+        OverCaptured: the order has not so much left; nothing is changed.
+    """
+    row = get(connection, refund_id)
+    if row.state in PAID:
+        return row
+    paid = connection.execute(
+        select(t.payments).where(t.payments.c.order_id == row.order_id).with_for_update()
+    ).first()
+    under_way = connection.execute(
+        select(func.coalesce(func.sum(_R.amount_minor), 0)).where(
+            _R.order_id == row.order_id, _R.state == "pending"
+        )
+    ).scalar_one()
+    left = paid.captured_minor - paid.refunded_minor - int(under_way) if paid else 0
+    if row.amount_minor > left:
+        raise OverCaptured(f"{row.amount_minor} is more than the {left} that the order has left")
+    events.move(connection, "refund", "pay", refund_id, row.order_id, at)
+    return row
+
+
+def settle(connection: Connection, refund_id: str, external_id: str, at: datetime) -> None:
+    """The money is back: totals follow, once."""
+    row = get(connection, refund_id)
+    if row.state == "settled":
+        return
+    events.move(
+        connection, "refund", "settle", refund_id, row.order_id, at,
+        changes={"external_id": external_id, "ended_at": at},
+        amount_minor=row.amount_minor, currency=row.currency, external_id=external_id,
+    )  # fmt: skip
+    payments = t.payments.c
+    connection.execute(
+        update(t.payments)
+        .where(payments.order_id == row.order_id)
+        .values(refunded_minor=payments.refunded_minor + row.amount_minor)
+    )
+
+
+def fail(connection: Connection, refund_id: str, at: datetime) -> None:
+    """The bank could not carry it out; it may be tried again."""
+    row = get(connection, refund_id)
+    if row.state == "pending":
+        events.move(connection, "refund", "fail", refund_id, row.order_id, at)
+
+
+def end(connection: Connection, refund_id: str, reason: str, at: datetime) -> None:
+    """We do not pay it."""
+    row = get(connection, refund_id)
+    if row.state in ("requested", "awaiting_approval", "failed"):
+        events.move(
+            connection, "refund", "cancel", refund_id, row.order_id, at,
+            changes={"ended_at": at, "because": reason}, reason=reason,
+        )  # fmt: skip
+
+
+def promised_minor(connection: Connection, order_id: str) -> int:
+    """What is settled or may still be paid, of an order."""
+    return int(
+        connection.execute(
+            select(func.coalesce(func.sum(_R.amount_minor), 0)).where(
+                _R.order_id == order_id, _R.state.in_((*LIVE, "settled"))
+            )
+        ).scalar_one()
+    )
+
+
+def of_customer(connection: Connection, order_id: str, at: datetime) -> tuple[int, int]:
+    """(refunds in 90 days, orders in a year) of the customer of an order, this one counted among
+    the orders; nobody else's where the order names no customer."""
+    here = select(t.addresses.c.customer_key).join_from(
+        t.orders, t.addresses, t.addresses.c.ref == t.orders.c.address_ref
+    )
+    key = connection.execute(here.where(t.orders.c.id == order_id)).scalar()
+    if not key:
+        return 0, 1
+    theirs = (
+        select(t.orders.c.id)
+        .join_from(t.orders, t.addresses, t.addresses.c.ref == t.orders.c.address_ref)
+        .where(t.addresses.c.customer_key == key)
+    )
+    year, quarter = at - timedelta(days=365), at - timedelta(days=90)
+    count = select(func.count())
+    orders = count.select_from(t.orders).where(
+        t.orders.c.id.in_(theirs), t.orders.c.placed_at >= year
+    )
+    refunds = count.select_from(t.refunds).where(
+        _R.order_id.in_(theirs), _R.requested_at >= quarter, _R.state != "cancelled"
+    )
+    found = connection.execute(refunds).scalar_one(), connection.execute(orders).scalar_one()
+    return int(found[0]), max(1, int(found[1]))
