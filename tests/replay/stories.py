@@ -65,6 +65,23 @@ async def swapped(bed: Bed) -> Handle:
     return handle
 
 
+async def refunded(bed: Bed) -> Handle:
+    """A line is cancelled after the capture, finance agrees, the bank fails once, then pays."""
+    bed.stock("TENT", dc_central=1)
+    bed.stock("LAMP", dc_east=60)
+    bed.stripe.banks.append("failed")
+    handle, order = await started(bed, "refunded", ("TENT", 1), ("LAMP", 26))
+    (tent,) = (r for r in await bed.fulfilling(order, 2) if r.node == "dc_central")
+    await bed.tell(tent.id, Fact.PACKED)
+    await bed.until(lambda: bed.rows(t.shipments, order))
+    await bed.tell(tent.id, Fact.SHIPPED, Fact.DELIVERED)
+    await bed.until(lambda: bed.rows(t.payments, order)[0].captured_minor)
+    await handle.execute_update("cancel", CANCEL.model_copy(update={"lines": ("2",)}))
+    await bed.decide(await bed.case(order, "refund_due"), CaseAction.APPROVE, "dana")
+    await bed.decide(await bed.case(order, "refund_failed"), CaseAction.RETRY, "dana")
+    return handle
+
+
 async def split(bed: Bed) -> Handle:
     """Two nodes, two parcels."""
     bed.stock("TENT", dc_central=1)
@@ -251,7 +268,8 @@ async def rollout_back(bed: Bed) -> Handle:
 SCENARIOS: dict[str, Callable[[Bed], Awaitable[Handle]]] = {
     f.__name__: f
     for f in (
-        happy, waited, swapped, split, review, short_pick, outage, carrier_out, carrier_watch,
+        happy, waited, swapped, refunded, split, review, short_pick, outage, carrier_out,
+        carrier_watch,
         cancel_on_hold, cancel_out_of_stock, cancel_on_approval, cancel_during_submit,
         cancel_after_release,
         cancel_after_pick, cancel_after_label, cancel_too_late, cancel_of_a_line,
