@@ -151,6 +151,10 @@ INVOICE = {
         "cli.invoice:claims",
         "List what is to be claimed back, with the evidence, the largest first.",
     ),
+    "report": (
+        "cli.invoice:report",
+        "Write audited invoices as one HTML page, with plots and every claim's evidence.",
+    ),
     "settle": (
         "cli.invoice:settle",
         "Say what became of an invoice's claims: claimed, credited or refused.",

@@ -12,7 +12,9 @@ from rich.progress import track
 from sqlalchemy import Row
 
 from activities.billing import audit_invoice
+from cli.invoice_page import page
 from cli.options import AsJson, User
+from cli.page import writable, write
 from cli.session import Session, bad_input, console, errors, print_json, refuse, session, table
 from connectors.invoices import Layout, read_charges, read_layout
 from domain.base import InvalidInput, Problem
@@ -203,6 +205,29 @@ def claims(
             row["claim"], row["because"],
         )  # fmt: skip
     console.print(shown)
+
+
+def report(
+    html: Annotated[Path, typer.Option(help="Write the report as one HTML page.")],
+    biller: Biller = "",
+) -> None:
+    """Write audited invoices as one HTML page, with plots and every claim's evidence.
+
+    Example: meshline invoice report --html invoices.html
+    """
+    with bad_input():
+        writable(html)
+        s = session()
+        with s.db.read() as connection:
+            rows = [r for r in invoices.listed(connection, biller) if r.audited_at is not None]
+            found = [
+                r for r in invoices.findings(connection) if biller in ("", r.biller)
+            ]  # fmt: skip
+        if not rows:
+            refuse("no invoice was audited yet. See `meshline invoice audit`")
+        write(html, page(rows, found, s.network.currency, f"{s.now():%d %b %Y %H:%M}"))
+    console.print(f"[green]✓[/] {len(rows)} invoices, {len(found)} findings in {html}",
+                  highlight=False)  # fmt: skip
 
 
 def settle(

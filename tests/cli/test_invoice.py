@@ -199,3 +199,24 @@ def test_findings_are_told_once_in_the_event_log(home: Path) -> None:
         rows = invoices.findings(connection)
     assert [e.type for e in told] == ["meshline.invoice.mismatch.v1"]
     assert [r.kind for r in rows] == ["voided_label_billed"]
+
+
+def test_the_page_shows_what_was_billed_and_why_it_is_claimed(home: Path) -> None:
+    base = due("UPS", "1Z1")["base"]
+    out = home / "page.html"
+    code, said = run("report", "--html", str(out))
+    assert (code, "no invoice was audited yet" in said) == (2, True)
+    file = bill(
+        home, ("1Z1", "Ground Commercial", base), ("1Z1", "Residential Surcharge", 695),
+        ("1Z2", "Ground <b>", base),
+    )  # fmt: skip
+    run("import", file, "--layout", "ups")
+    run("audit")
+    assert run("report", "--html", str(out)) == (0, f"✓ 1 invoices, 2 findings in {out}\n")
+    text = out.read_text()
+    assert f"{(2 * base + 695) / 100:,.2f} USD billed = {base / 100:,.2f} USD due" in text
+    for word in ("residential misclassified", "the address is commercial", "1Z2", "<svg"):
+        assert word in text
+    assert not any(word in text for word in ("<script", "src=", 'href="http', "url(http"))
+    code, said = run("report", "--html", "/nowhere/x.html")
+    assert (code, "does not exist" in said) == (2, True)
