@@ -133,6 +133,14 @@ REFUND = {
         "cli.refund:list_refunds",
         "Refunds, the newest first: what for, how much, and whether it is back.",
     ),
+    "approve": (
+        "cli.refund:approve",
+        "Agree to a refund that waits for it; nobody agrees to what they caused.",
+    ),
+    "retry": (
+        "cli.refund:retry",
+        "Ask the payment provider once more for a refund that failed.",
+    ),
 }
 INVOICE = {
     "import": (

@@ -16,10 +16,11 @@ from domain.cases import CaseAction, ExceptionCase
 from store import cases
 
 
-def _act(
-    action: CaseAction, case_ids: list[str], user: str, comment: str, shown_hash: str,
-    as_json: bool,
+def act(
+    action: CaseAction, case_ids: list[str], user: str, comment: str, shown_hash: str = "",
+    as_json: bool = False,
 ) -> None:  # fmt: skip
+    """Decide exceptions and say what came of it; ends the verb where one was refused."""
     with bad_input():
         if shown_hash and len(case_ids) > 1:
             refuse("--shown-hash: is of one exception. Decide them one by one")
@@ -59,7 +60,7 @@ def _verb(action: CaseAction, text: str) -> Callable[..., None]:
         ] = "",
         as_json: AsJson = False,
     ) -> None:
-        _act(action, case_ids, user, comment, shown_hash, as_json)
+        act(action, case_ids, user, comment, shown_hash, as_json)
 
     name = action.value.replace("_", "-")
     verb.__doc__ = f"{text}\n\nExample: meshline exception {name} CASE --as dana"

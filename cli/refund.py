@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson
+from cli.decide import act
+from cli.options import AsJson, Comment, User
 from cli.session import bad_input, console, print_json, refuse, session, table
+from domain.cases import CaseAction, ExceptionCase
 from domain.refunds import RefundSum
 from domain.units import format_money, to_major
-from store import refunds
+from store import cases, refunds
 
+RefundId = Annotated[str, typer.Argument(help="The refund's ID, as `list` shows it.")]
 STATES = (
     "requested", "awaiting_approval", "pending", "settled", "failed", "cancelled",
 )  # fmt: skip
@@ -46,3 +49,38 @@ def list_refunds(
         amount = f"{to_major(r.amount_minor, r.currency)} {r.currency}"
         shown.add_row(r.id, r.cause, amount, r.state, lines, r.because)
     console.print(shown)
+
+
+def approve(refund_id: RefundId, user: User, comment: Comment = "") -> None:
+    """Agree to a refund that waits for it; nobody agrees to what they caused.
+
+    Example: meshline refund approve order:medusa:1042/refund/1 --as dana
+    """
+    act(CaseAction.APPROVE, [_case_of(refund_id, "refund_due")], user, comment)
+
+
+def retry(refund_id: RefundId, user: User, comment: Comment = "") -> None:
+    """Ask the payment provider once more for a refund that failed.
+
+    Example: meshline refund retry order:medusa:1042/refund/1 --as dana
+    """
+    act(CaseAction.RETRY, [_case_of(refund_id, "refund_failed")], user, comment)
+
+
+def _case_of(refund_id: str, kind: str) -> str:
+    """The open exception of a kind about a refund."""
+    with bad_input():
+        s = session()
+        with s.db.read() as connection:
+            row = next((r for r in refunds.listed(connection) if r.id == refund_id), None)
+            if row is None:
+                refuse(f"there is no refund {refund_id!r}. See `meshline refund list`")
+            open_cases = [
+                str(case.id)
+                for case in cases.live(connection, row.order_id)
+                if case.kind == kind
+                and ExceptionCase.model_validate_json(case.body).shown.get("refund") == refund_id
+            ]
+        if not open_cases:
+            refuse(f"{refund_id} is {row.state}: no {kind} is open for it")
+        return open_cases[0]

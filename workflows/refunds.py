@@ -46,11 +46,7 @@ class Refunds:
             or_until=lambda: False,
             owner=asked.approver,
             needs_approval=True,
-            shown={
-                "refund": asked.refund_id,
-                "amount_minor": str(asked.amount_minor),
-                "currency": asked.currency,
-            },
+            shown=_shown(asked),
         )
         if action != CaseAction.APPROVE:
             await self._end(asked, f"{action}")
@@ -63,7 +59,10 @@ class Refunds:
         while True:
             try:
                 paid = await self._review.insist(
-                    lambda: self._ask_bank(asked, payment), "refund", kind="refund_failed"
+                    lambda: self._ask_bank(asked, payment),
+                    "refund",
+                    kind="refund_failed",
+                    shown=_shown(asked),
                 )
             except GivenUp as given_up:
                 await self._end(asked, f"given up: {given_up.action}")
@@ -79,6 +78,7 @@ class Refunds:
                 f"the bank could not pay back {asked.amount_minor} {asked.currency}",
                 or_until=lambda: False,
                 entry=entry,
+                shown=_shown(asked),
             )
             if action != CaseAction.RETRY:
                 await self._end(asked, f"{action}")
@@ -111,3 +111,11 @@ class Refunds:
             m.Audited,
             f"no refund: {reason}",
         )
+
+
+def _shown(asked: RefundAsked) -> dict[str, str]:
+    return {
+        "refund": asked.refund_id,
+        "amount_minor": str(asked.amount_minor),
+        "currency": asked.currency,
+    }
