@@ -79,13 +79,13 @@ class Refunding:
 
 
 def overcaptured(connection: Connection, found: orders.Rows, paid: Row[object] | None) -> int:
-    """What was captured over what the order owes now, less what has gone or is to go back."""
+    """What was captured over what the order owes now, less what was asked for it already."""
     if paid is None or not paid.captured_minor:
         return 0
     cancelled = {line.line_id: line.cancelled for line in found.lines}
     due = amount_due(Order.model_validate_json(found.order.body), cancelled)
-    promised = refunds.promised_minor(connection, found.order.id)
-    return max(0, int(paid.captured_minor) - promised - due)
+    asked = refunds.asked_minor(connection, found.order.id, "cancelled")
+    return max(0, int(paid.captured_minor) - asked - due)
 
 
 def _parts(order: Order, rows: orders.Rows, paid: Row[object], amount: int) -> RefundSum:

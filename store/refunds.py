@@ -146,6 +146,18 @@ def promised_minor(connection: Connection, order_id: str) -> int:
     )
 
 
+def asked_minor(connection: Connection, order_id: str, cause: str) -> int:
+    """What was asked for for a cause, whatever became of it: a refund that a person rejected or
+    paid by hand is not asked for again."""
+    return int(
+        connection.execute(
+            select(func.coalesce(func.sum(_R.amount_minor), 0)).where(
+                _R.order_id == order_id, _R.cause == cause
+            )
+        ).scalar_one()
+    )
+
+
 def of_customer(connection: Connection, order_id: str, at: datetime) -> tuple[int, int]:
     """(refunds in 90 days, orders in a year) of the customer of an order, this one counted among
     the orders; nobody else's where the order names no customer."""

@@ -80,6 +80,16 @@ def test_more_than_is_left_never_reaches_the_bank(db: Database) -> None:
         refunds.begin(connection, second, NOW)
 
 
+def test_what_a_person_has_dealt_with_is_not_asked_for_again(db: Database) -> None:
+    made(db)
+    with db.write() as connection:
+        one = ask(connection, 2_000)
+        refunds.end(connection, one, "paid by hand", NOW)
+        assert refunds.promised_minor(connection, ORDER) == 0
+        assert refunds.asked_minor(connection, ORDER, "goodwill") == 2_000
+        assert refunds.asked_minor(connection, ORDER, "cancelled") == 0
+
+
 def test_those_that_race_for_the_same_money(db: Database) -> None:
     made(db)
     with db.write() as connection:
