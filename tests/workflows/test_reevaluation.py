@@ -139,7 +139,7 @@ async def let_go(bed: Bed, *orders: str) -> None:
 async def test_who_does_not_hear_of_it_finds_out_at_the_release(
     temporal: str, tmp_path: Path
 ) -> None:
-    async with waiting_bed(temporal, tmp_path, minutes=40) as bed:
+    async with waiting_bed(temporal, tmp_path, minutes=24) as bed:
         atlanta, rock = await two_orders(bed)
         assert (await unheard(bed)).figures["changed"] == 2
         for order, node in ((atlanta, "dc_east"), (rock, "dc_central")):
@@ -187,7 +187,7 @@ async def test_better_stock_that_comes_in_is_taken(patient: Bed) -> None:
 
 
 async def test_a_hold_keeps_it_from_its_node(temporal: str, tmp_path: Path) -> None:
-    async with waiting_bed(temporal, tmp_path, minutes=10) as bed:
+    async with waiting_bed(temporal, tmp_path, minutes=6) as bed:
         bed.stock("sku-mug", dc_central=5)
         incoming = bed.order("held", [("sku-mug", 1)], address=LITTLE_ROCK)
         handle = await bed.start(incoming)
@@ -219,13 +219,13 @@ async def test_a_hold_that_is_rejected_cancels_what_waits(patient: Bed) -> None:
 async def test_nothing_waits_where_it_is_pressing_or_somebody_agreed(
     temporal: str, tmp_path: Path
 ) -> None:
-    async with waiting_bed(temporal, tmp_path, minutes=20) as bed:
+    async with waiting_bed(temporal, tmp_path, minutes=6) as bed:
         bed.stock("sku-mug", dc_central=5)
         incoming = bed.order("short", [("sku-mug", 1)], address=LITTLE_ROCK)
         begun = bed.now()
         await bed.start(incoming)
         (row,) = await bed.fulfilling(incoming.order.id)
-        assert bed.now() - begun >= timedelta(minutes=15)
+        assert bed.now() - begun >= timedelta(minutes=5)
         assert row.release_at is None
         assert await look(bed) == {}
 
