@@ -36,7 +36,7 @@ from scenarios.outage import Dark
 EVENING = timedelta(hours=13)  # after 08:00 UTC: every cut-off is over, all leaves on Tuesday
 RATE = 600.0  # business seconds a second: a night takes a minute and a half
 DISPATCH = 20  # orders started a second, so that all are open when the carrier goes dark
-SPARE = 1.25  # of generated orders some are fulfilled, cancelled, held or malformed already
+SPARE = 1.3  # of generated orders some are fulfilled, cancelled, held or malformed already
 STARTUP = timedelta(seconds=20)  # of all processes; the story's clock begins when they are up
 LONGEST = 1_800.0  # seconds
 AFTERWARDS = timedelta(hours=3)  # until the carrier has been tried again
