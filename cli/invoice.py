@@ -194,7 +194,8 @@ def claims(
             writer = csv.DictWriter(target, _COLUMNS)
             writer.writeheader()
             writer.writerows(found)
-        console.print(f"[green]✓[/] {len(found)} claims in {out}", highlight=False)
+        told = f"[green]✓[/] {len(found)} claims in {out}"
+        console.print(told, highlight=False, soft_wrap=True)
         return
     total = format_money(sum(r.claim_minor for r in rows), s.network.currency)
     shown = table(f"{len(rows)} {state} claims, {total}", "invoice", "tracking", "class", "claim",
@@ -226,8 +227,8 @@ def report(
         if not rows:
             refuse("no invoice was audited yet. See `meshline invoice audit`")
         write(html, page(rows, found, s.network.currency, f"{s.now():%d %b %Y %H:%M}"))
-    console.print(f"[green]✓[/] {len(rows)} invoices, {len(found)} findings in {html}",
-                  highlight=False)  # fmt: skip
+    told = f"[green]✓[/] {len(rows)} invoices, {len(found)} findings in {html}"
+    console.print(told, highlight=False, soft_wrap=True)
 
 
 def settle(
