@@ -37,6 +37,7 @@ from activities.progress import Progress
 from activities.reevaluation import Reevaluating
 from activities.refunding import Refunding
 from activities.retries import RetryCounter
+from activities.returning import Returning
 from activities.review import Review
 from activities.rollouts import Rollouts
 from activities.settings import Settings
@@ -56,7 +57,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
     rollouts, drifts, pricing = Rollouts(context), Drifts(context), StockPricing(context)
     transit, health = TransitTimes(context), CarrierHealth(context)
     hedging, reevaluating = Hedging(context), Reevaluating(context)
-    refunding = Refunding(context)
+    refunding, returning = Refunding(context), Returning(context)
     return [
         planning.accept, planning.plan, planning.reserve, planning.make_firm,
         planning.expire_reservation, planning.reroute, planning.change_service,
@@ -69,6 +70,9 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         rollouts.look, rollouts.open_case, drifts.measure, pricing.price_stock,
         transit.learn, health.look, health.plan_moves, health.settle_moves, health.open_case,
         hedging.hedge, reevaluating.reevaluate, refunding.ask, refunding.end,
+        refunding.by_hand, refunding.exchange,
+        returning.decide, returning.step, returning.look, returning.receive, returning.inspect,
+        returning.accept, returning.end_inspection, returning.ask_refund,
     ]  # fmt: skip
 
 
@@ -80,7 +84,7 @@ def vendor_activities(context: Context, connector: ports.Connector) -> list[Call
         found += [node.submit, node.cancel]
     if isinstance(connector, ports.Carrier):
         carrier = CarrierActivities(context)
-        found += [carrier.buy_label, carrier.void_labels, carrier.probe]
+        found += [carrier.buy_label, carrier.buy_return_label, carrier.void_labels, carrier.probe]
     if isinstance(connector, ports.OMS):
         oms = OmsActivities(context)
         found += [oms.confirm, oms.cancel]

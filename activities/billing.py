@@ -95,7 +95,8 @@ def _parcel(
         zone=zone_for_miles(miles_between(node.postal_code, to["postal3"])),
         sides=(box.length, box.width, box.height),
         weight_mg=box.weight_mg,
-        place=Place(to["residential"], area),
+        # what comes back goes to a warehouse
+        place=Place(False, "") if row.inbound else Place(to["residential"], area),
         shipped_on=at.date(),
         delivered_at=row.ended_at if row.status == "delivered" else None,
         guaranteed_by=guaranteed,

@@ -13,11 +13,14 @@ from activities.errors import vendor_errors
 from connectors.errors import CarrierDown, ConnectorError, Refused
 from connectors.ports import Carrier, Label, ParcelRequest
 from domain.carriers import Probe, Probed
+from domain.fulfillment import FulfillmentPlan
 from domain.network import Node
 from domain.order import Address
-from store import circuits, events, fulfillments
+from domain.returns import ReturnLabel
+from store import circuits, events, fulfillments, orders, returns
 
 POUND_MG = 453_592
+LIGHTEST_MG = 28_350  # an ounce: a label is bought by weight, and items may have none
 
 
 class CarrierActivities:
@@ -56,6 +59,61 @@ class CarrierActivities:
         with self._c.db.write() as connection:
             node = fulfillments.get(connection, request.fulfillment_id).node
             circuits.note_call(connection, carrier, node, request.at, failed=failed)
+
+    @activity.defn(name=Activity.BUY_RETURN_LABEL)
+    async def buy_return_label(self, request: ReturnLabel) -> m.Audited:
+        """Buy the labels of a return's parcels, each once."""
+        carrier = self._carrier(request.connector)
+        parcels = await self._c.db.in_thread(self._coming_back, request)
+        for parcel in parcels:
+            with vendor_errors():
+                found = (
+                    await carrier.find(parcel.reference) if activity.info().attempt > 1 else None
+                )
+                label = found or await carrier.buy(
+                    parcel, None, f"{request.key}/{parcel.reference}"
+                )
+            await self._c.db.in_thread(self._record_back, request, parcel.reference, label)
+        return m.Audited()
+
+    def _coming_back(self, request: ReturnLabel) -> list[ParcelRequest]:
+        """The parcels of a return that have no label yet."""
+        with self._c.db.read() as connection:
+            row = returns.get(connection, request.order_id)
+            if not row.plan:
+                return []
+            known = {x.id for x in returns.parcels(connection, row.id)}
+            order = orders.row(connection, row.order_id)
+            customer = self._c.vault.open(connection, order.address_ref)
+        plan = FulfillmentPlan.model_validate_json(row.plan)
+        service, node = self._c.network.service(plan.service), self._c.network.node(plan.node)
+        named = {f"{row.id}/p{i}": box for i, box in enumerate(plan.parcels, 1)}
+        return [
+            ParcelRequest(
+                reference=name,
+                carrier=service.carrier,
+                service=service.code,
+                length=box.length,
+                width=box.width,
+                height=box.height,
+                weight_mg=max(box.weight_mg, LIGHTEST_MG),
+                ship_from=customer,
+                ship_to=_address(node),
+                currency=self._c.network.currency,
+                comes_back=True,
+            )
+            for name, box in named.items()
+            if name not in known
+        ]
+
+    def _record_back(self, request: ReturnLabel, shipment_id: str, label: Label) -> None:
+        with self._c.db.write() as connection:
+            row = returns.get(connection, request.order_id)
+            fulfillments.add_shipment(
+                connection, shipment_id, row, label.tracking, request.connector,
+                label.external_id, label.tracker_id, label.label_url, label.cost_minor,
+                label.currency, None, request.at, inbound=True,
+            )  # fmt: skip
 
     @activity.defn(name=Activity.PROBE_CARRIER)
     async def probe(self, request: Probe) -> Probed:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import cast
 
-import orjson
 from sqlalchemy import Connection, Row
 from temporalio import activity
 
 from activities.context import Context
 from activities.contracts import Activity, m
+from activities.exchanges import open_exchange
 from activities.facts import order_facts
 from domain.amounts import amount_due
-from domain.decision import RefundOutcome, RefundSnapshot
+from domain.decision import RefundCause, RefundOutcome, RefundSnapshot
 from domain.order import Order
-from domain.refunds import EndRefund, RefundAsked, RefundRequest, RefundSum
+from domain.refunds import EndRefund, GiveBack, RefundAsked, RefundRequest, RefundSum
 from finance.refunds import refund_of
 from store import decisions, orders, refunds
 
@@ -37,21 +37,9 @@ class Refunding:
                 return RefundAsked()
             order = Order.model_validate_json(rows.order.body)
             found = _parts(order, rows, paid, amount)
-            recent, yearly = refunds.of_customer(connection, order.id, request.at)
-            snapshot = RefundSnapshot(
-                now=request.at,
-                order=order_facts(connection, rows, self._c.network, open_only=False),
-                cause=request.cause,
-                amount_minor=amount,
-                captured_minor=paid.captured_minor,
-                settled_minor=refunds.promised_minor(connection, order.id),
-                recent_refunds=recent,
-                yearly_orders=yearly,
+            outcome, decision_id = ask_policy(
+                self._c, connection, rows, request, request.cause, amount
             )
-            decision = self._c.decide(connection, snapshot)
-            outcome = cast(RefundOutcome, decision.outcome)
-            decision_id = f"{request.key}/refund"
-            decisions.record(connection, decision_id, order.id, snapshot, decision, request.at)
             held = outcome.action == "review"
             refund_id = refunds.ask(
                 connection, order.id, request.cause, found, order.currency, decision_id,
@@ -67,6 +55,30 @@ class Refunding:
 
         return self._c.db.once(request.key, RefundAsked, step)
 
+    @activity.defn(name=Activity.GIVE_BACK_BY_HAND)
+    def by_hand(self, request: GiveBack) -> m.Audited:
+        """A person has paid it where the shop was paid, or given credit for it."""
+
+        def step(connection: Connection) -> m.Audited:
+            proof = request.proof or f"by {request.user}"
+            refunds.begin(connection, request.refund_id, request.at)
+            refunds.settle(connection, request.refund_id, proof, request.at)
+            return m.Audited()
+
+        return self._c.db.once(request.key, m.Audited, step)
+
+    @activity.defn(name=Activity.OPEN_EXCHANGE)
+    def exchange(self, request: GiveBack) -> m.Audited:
+        """Goods instead of money: an order of its own, that nobody pays for."""
+
+        def step(connection: Connection) -> m.Audited:
+            row = refunds.begin(connection, request.refund_id, request.at)
+            new = open_exchange(connection, self._c.vault, row, request.at)
+            refunds.settle(connection, request.refund_id, new, request.at)
+            return m.Audited()
+
+        return self._c.db.once(request.key, m.Audited, step)
+
     @activity.defn(name=Activity.END_REFUND)
     def end(self, request: EndRefund) -> m.Audited:
         """It will not be paid by us."""
@@ -76,6 +88,29 @@ class Refunding:
             return m.Audited()
 
         return self._c.db.once(request.key, m.Audited, step)
+
+
+def ask_policy(
+    context: Context, connection: Connection, rows: orders.Rows, request: m.Keyed,
+    cause: RefundCause, amount_minor: int,
+) -> tuple[RefundOutcome, str]:  # fmt: skip
+    """What the refund policy says of an amount, and the ID of the recorded decision."""
+    order_id = rows.order.id
+    recent, yearly = refunds.of_customer(connection, order_id, request.at)
+    snapshot = RefundSnapshot(
+        now=request.at,
+        order=order_facts(connection, rows, context.network, open_only=False),
+        cause=cause,
+        amount_minor=amount_minor,
+        captured_minor=refunds.taken_minor(connection, order_id),
+        settled_minor=refunds.promised_minor(connection, order_id),
+        recent_refunds=recent,
+        yearly_orders=yearly,
+    )
+    decision = context.decide(connection, snapshot)
+    decision_id = f"{request.key}/refund"
+    decisions.record(connection, decision_id, order_id, snapshot, decision, request.at)
+    return cast(RefundOutcome, decision.outcome), decision_id
 
 
 def overcaptured(connection: Connection, found: orders.Rows, paid: Row[object] | None) -> int:
@@ -90,8 +125,8 @@ def overcaptured(connection: Connection, found: orders.Rows, paid: Row[object] |
 
 def _parts(order: Order, rows: orders.Rows, paid: Row[object], amount: int) -> RefundSum:
     """The amount by lines, where they are known to come to it."""
-    before = orjson.loads(paid.uncharged) if paid.uncharged else None
-    if before is not None and not paid.refunded_minor:
+    before = orders.never_charged(rows, paid)
+    if paid.uncharged and not paid.refunded_minor:
         after = {line.line_id: line.cancelled for line in rows.lines}
         found = refund_of(order, before, after)
         everything = all(after[x.line_id] >= x.ordered for x in rows.lines)

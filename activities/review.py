@@ -13,7 +13,7 @@ from activities.contracts import Activity, m
 from activities.facts import order_facts
 from domain.cases import CaseAction, ExceptionCase, Hold, HoldReason
 from domain.decision import ExceptionOutcome, ExceptionSnapshot
-from store import cases, decisions, events, orders
+from store import cases, decisions, events, orders, returns
 
 APPROVALS = (CaseAction.APPROVE, CaseAction.REJECT)
 
@@ -64,7 +64,7 @@ class Review:
         """Open a case with owner, windows and actions as the exception policy says."""
 
         def step(connection: Connection) -> m.OpenedCase:
-            rows = orders.rows(connection, request.order_id)
+            rows = orders.rows(connection, returns.order_of(connection, request.order_id))
             snapshot = ExceptionSnapshot(
                 now=request.at,
                 order=order_facts(connection, rows, self._c.network, open_only=False),
@@ -77,7 +77,7 @@ class Review:
             decisions.record(
                 connection,
                 f"{request.key}/exception",
-                request.order_id,
+                rows.order.id,
                 snapshot,
                 decision,
                 request.at,

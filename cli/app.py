@@ -128,6 +128,41 @@ CARRIER = {
     ),
     "enable": ("cli.carrier:enable", "Switch a carrier on again."),
 }
+RETURN = {
+    "request": (
+        "cli.returning:request",
+        "Ask to send goods back; the return policy says whether, the refund policy when money "
+        "goes.",
+    ),
+    "list": (
+        "cli.returning:list_returns",
+        "Returns, the newest first: what comes back, where it stands, what is paid for it.",
+    ),
+    "show": (
+        "cli.returning:show",
+        "Where a return stands: lines, parcels, inspections, refunds, exceptions, history.",
+    ),
+    "approve": (
+        "cli.returning:approve",
+        "Agree to what waits for it: the return itself, or what is wrong with what came back.",
+    ),
+    "decline": (
+        "cli.returning:decline",
+        "Decline the return that waits for it, or what is wrong with what came back; say why.",
+    ),
+    "receive": (
+        "cli.returning:receive",
+        "Count what has arrived at the dock, before anybody has looked at it.",
+    ),
+    "inspect": (
+        "cli.returning:inspect",
+        "Say what came back in which state, and what becomes of it.",
+    ),
+    "cancel": (
+        "cli.returning:cancel",
+        "Call a return off, before anything is on its way; its label is voided.",
+    ),
+}
 REFUND = {
     "list": (
         "cli.refund:list_refunds",
@@ -288,6 +323,7 @@ GROUPS = {
     "catalog": (CATALOG, "The item master."),
     "inventory": (INVENTORY, "Stock per SKU and node."),
     "carrier": (CARRIER, "Carriers: look, switch off and on."),
+    "return": (RETURN, "Goods that customers send back."),
     "refund": (REFUND, "Money that goes back to customers."),
     "invoice": (INVOICE, "Invoices of carriers and 3PLs: import, audit, claim."),
     "export": (EXPORT, "Files for systems without a connector."),

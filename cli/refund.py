@@ -9,7 +9,7 @@ import typer
 from cli.decide import act
 from cli.options import AsJson, Comment, User
 from cli.session import bad_input, console, print_json, refuse, session, table
-from domain.cases import CaseAction, ExceptionCase
+from domain.cases import CaseAction
 from domain.refunds import RefundSum
 from domain.units import format_money, to_major
 from store import cases, refunds
@@ -41,13 +41,13 @@ def list_refunds(
         print_json([dict(r._mapping) for r in rows])
         return
     total = format_money(sum(r.amount_minor for r in rows), s.network.currency)
-    shown = table(f"{len(rows)} refunds, {total}", "id", "cause", "amount", "state", "lines",
+    shown = table(f"{len(rows)} refunds, {total}", "id", "cause", "by", "amount", "state", "lines",
                   "because")  # fmt: skip
     for r in rows:
         parts = RefundSum.model_validate_json(r.body).parts
         lines = ", ".join(f"{p.quantity} of {p.line_id}" for p in parts)
         amount = f"{to_major(r.amount_minor, r.currency)} {r.currency}"
-        shown.add_row(r.id, r.cause, amount, r.state, lines, r.because)
+        shown.add_row(r.id, r.cause, r.method, amount, r.state, lines, r.because)
     console.print(shown)
 
 
@@ -72,15 +72,11 @@ def _case_of(refund_id: str, kind: str) -> str:
     with bad_input():
         s = session()
         with s.db.read() as connection:
-            row = next((r for r in refunds.listed(connection) if r.id == refund_id), None)
-            if row is None:
+            try:
+                row = refunds.get(connection, refund_id)
+            except LookupError:
                 refuse(f"there is no refund {refund_id!r}. See `meshline refund list`")
-            open_cases = [
-                str(case.id)
-                for case in cases.live(connection, row.order_id)
-                if case.kind == kind
-                and ExceptionCase.model_validate_json(case.body).shown.get("refund") == refund_id
-            ]
+            open_cases = cases.live_about_refund(connection, refund_id, kind)
         if not open_cases:
             refuse(f"{refund_id} is {row.state}: no {kind} is open for it")
         return open_cases[0]

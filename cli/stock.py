@@ -147,7 +147,7 @@ def tracking(
             )
             .join(t.orders, t.orders.c.id == t.shipments.c.order_id)
             .where(
-                t.orders.c.channel.in_(wanted),
+                t.orders.c.channel.in_(wanted), ~t.shipments.c.inbound,
                 t.shipments.c.status.in_(("shipped", "delivered", "lost", "returned_to_sender")),
             )
             .order_by(t.orders.c.number, t.shipments.c.id)

@@ -139,12 +139,17 @@ class EasyPost:
 
     async def _create(self, parcel: ParcelRequest) -> Shipment:
         """A shipment with rates. Costs nothing; one whose answer is lost is found again."""
-        asked = {
+        there, here = wire_address(parcel.ship_to), wire_address(parcel.ship_from)
+        if parcel.comes_back:  # EasyPost wants the way out, and turns it round
+            there, here = here, there
+        asked: dict[str, Any] = {
             "reference": parcel.reference,
-            "to_address": wire_address(parcel.ship_to),
-            "from_address": wire_address(parcel.ship_from),
+            "to_address": there,
+            "from_address": here,
             "parcel": wire_parcel(parcel),
         }
+        if parcel.comes_back:
+            asked["is_return"] = True
         return await self._http.call(Shipment, "POST", SHIPMENTS, json={"shipment": asked})
 
     def _rate(self, shipment: Shipment, parcel: ParcelRequest) -> Rate:

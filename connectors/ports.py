@@ -60,7 +60,12 @@ class CancelOutcome(Frozen):
 
 
 class ParcelRequest(Frozen):
-    """One parcel to buy a label for. Sizes in tenths of a millimetre, weight in mg."""
+    """One parcel to buy a label for. Sizes in tenths of a millimetre, weight in mg.
+
+    Attributes:
+        comes_back: from ``ship_from`` to ``ship_to``, as always, but a customer sends it: some
+            carriers bill such labels otherwise.
+    """
 
     reference: str
     carrier: str
@@ -72,6 +77,7 @@ class ParcelRequest(Frozen):
     ship_from: Address
     ship_to: Address
     currency: str = "USD"
+    comes_back: bool = False
 
 
 class Quote(Frozen):

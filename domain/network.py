@@ -18,6 +18,7 @@ from domain.circuits import Watch
 from domain.facts import RateCard, TransitFacts
 from domain.invoices import Contract
 from domain.order import Currency, Identifier, Role
+from domain.returns import ReturnTerms
 
 SHARED = "shared"  # how people read of units that are allotted to no pool
 
@@ -222,6 +223,7 @@ class Network(Frozen):
     contracts: dict[str, Contract] = {}
     reevaluation: Reevaluation | None = None
     carrier_health: Watch = Watch()
+    returns: ReturnTerms = ReturnTerms()
     cx_connector: str = ""
     cx_groups: dict[Role, str] = {}
     reservation_hours: int = Field(default=48, ge=1)
@@ -253,6 +255,10 @@ class Network(Frozen):
                     wrong.append(f"channels.{channel.id}.{field}: no connector {name!r}")
             if channel.payment == "capture_on_ship" and not channel.payment_connector:
                 wrong.append(f"channels.{channel.id}.payment_connector: is missing")
+        if self.returns.node and self.returns.node not in {n.id for n in self.nodes}:
+            wrong.append(f"returns.node: no node {self.returns.node!r}")
+        if self.returns.service and self.returns.service not in services:
+            wrong.append(f"returns.service: no service {self.returns.service!r}")
         wrong += _doubles(self) + _wrong_pools(self) + _wrong_contracts(self)
         if wrong:
             raise ValueError("; ".join(wrong))

@@ -9,6 +9,8 @@ from domain.decision import RefundCause
 from domain.messages import Keyed
 from domain.order import Role
 
+RefundMethod = Literal["payment", "store_credit", "by_hand", "exchange"]
+
 
 class RefundPart(Frozen):
     """What goes back for units of a line: goods less discount less fee, plus tax."""
@@ -53,6 +55,8 @@ class RefundAsked(Frozen):
 
     Attributes:
         approver: who has to agree first.
+        method: how it is given back.
+        requester: who asked for it; may not agree to it.
     """
 
     refund_id: str = ""
@@ -60,6 +64,8 @@ class RefundAsked(Frozen):
     currency: str = ""
     because: str = ""
     approver: Role | None = None
+    method: RefundMethod = "payment"
+    requester: str = "system"
 
 
 class PayRefund(Keyed):
@@ -73,6 +79,15 @@ class RefundPaid(Frozen):
     """``pending``: the bank takes its time, ask again."""
 
     status: Literal["pending", "settled", "failed"]
+
+
+class GiveBack(Keyed):
+    """It was given back otherwise than by our payment provider. ``proof``: what shows it, a code of
+    store credit for example."""
+
+    refund_id: str
+    user: str = "system"
+    proof: str = ""
 
 
 class EndRefund(Keyed):

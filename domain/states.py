@@ -36,9 +36,12 @@ INITIAL: dict[str, dict[str, str]] = {
     "exception": {"status": "open"},
     "policy_version": {"state": "draft"},
     "refund": {"state": "requested"},
+    "return": {"state": "requested"},
 }
 
 _TRACKED = "pending in_transit out_for_delivery delivery_delayed"
+_COMING = "approved in_transit partially_received received inspecting action_required"
+_ARRIVED = "in_transit partially_received received inspecting"
 
 TRANSITIONS: dict[str, dict[str, Transition]] = {
     "order": {
@@ -114,6 +117,17 @@ TRANSITIONS: dict[str, dict[str, Transition]] = {
             status=("shipped", "returned_to_sender"),
             tracking_status=(_TRACKED, "return_to_sender"),
         ),
+        # of a parcel that a customer sends back
+        "send_back": _move(
+            "return.parcel_sent",
+            status=("label_created void_requested", "shipped"),
+            tracking_status=(_TRACKED, "in_transit"),
+        ),
+        "arrive": _move(
+            "return.parcel_arrived",
+            status=("shipped", "delivered"),
+            tracking_status=(_TRACKED, "delivered"),
+        ),
     },
     "hold": {
         "release": _move("hold.released", status=("active", "released")),
@@ -144,6 +158,25 @@ TRANSITIONS: dict[str, dict[str, Transition]] = {
             "refund.cancelled", state=("requested awaiting_approval failed", "cancelled")
         ),
     },
+    "return": {
+        "ask": _move(
+            "return.action_required", state=(f"requested approved {_ARRIVED}", "action_required")
+        ),
+        "approve": _move("return.approved", state=("requested action_required", "approved")),
+        "decline": _move("return.declined", state=("requested action_required", "declined")),
+        "ship": _move("return.shipped", state=("approved", "in_transit")),
+        "receive_part": _move("return.partially_received", state=(_COMING, "partially_received")),
+        "receive": _move("return.received", state=(_COMING, "received")),
+        "inspect": _move("return.inspecting", state=("partially_received received", "inspecting")),
+        "process": _move(
+            "return.processed", state=(f"approved action_required {_ARRIVED}", "processed")
+        ),
+        "close": _move("return.closed", state=("processed", "closed")),
+        "expire": _move("return.expired", state=("approved in_transit action_required", "expired")),
+        "cancel": _move(
+            "return.cancelled", state=("requested approved action_required", "cancelled")
+        ),
+    },
     "policy_version": {
         "submit": _move("policy.submitted", state=("draft", "in_review")),
         "approve": _move("policy.approved", state=("in_review", "approved")),
@@ -170,6 +203,7 @@ CREATION_EVENTS: dict[str, str] = {
     "exception": "exception.opened",
     "policy_version": "policy.drafted",
     "refund": "refund.requested",
+    "return": "return.requested",
 }
 
 # Events that record a fact without changing a state of ours.
@@ -208,6 +242,10 @@ FACT_EVENTS = frozenset(
         "invoice.mismatch",
         "node.saturated",
         "node.relieved",
+        "return.accepted",
+        "return.exchanged",
+        "return.over_received",
+        "inventory.restocked",
     }
 )
 

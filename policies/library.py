@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
@@ -20,6 +21,7 @@ from policies.trials import run_trials
 
 TEMPLATES = Path(__file__).parent / "templates"
 ENGINE_EVERY = 256  # decisions
+KEPT = 64  # documents that a process need not check again
 
 # Everyday behaviour; a network names others per point. Specific before general: at points
 # with one answer the first rule decides, and the last document's default holds otherwise.
@@ -35,8 +37,9 @@ DEFAULT_POINTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+@lru_cache(maxsize=KEPT)
 def load_policy(text: str, name: str) -> Policy:
-    """Read, check and test one document.
+    """Read, check and test one document; the same text is looked at once.
 
     Args:
         name: what problems call it, its file name as a rule.
@@ -53,7 +56,8 @@ def load_policy(text: str, name: str) -> Policy:
     return policy
 
 
-def load_published(text: str, name: str) -> tuple[Policy, list[Problem]]:
+@lru_cache(maxsize=KEPT)
+def load_published(text: str, name: str) -> tuple[Policy, tuple[Problem, ...]]:
     """A version that was checked when it was published, perhaps by an older Meshline.
 
     It has to go on deciding, and it has to be possible to take it back: what a stricter check
@@ -68,11 +72,11 @@ def load_published(text: str, name: str) -> tuple[Policy, list[Problem]]:
     document, source = parse(text, name)
     policy, said = check(document, source)
     if policy is not None:
-        return policy, run_trials(policy, source)
+        return policy, tuple(run_trials(policy, source))
     policy, broken = check(document, source, lint=False)
     if policy is None:
         raise InvalidInput(*broken)
-    return policy, said
+    return policy, tuple(said)
 
 
 def read_policy(path: Path) -> Policy:

@@ -31,6 +31,8 @@ EMPTY_LEDGER = """CREATE TABLE {0}.ledger(seq INTEGER, wall REAL, at TEXT, effec
 PREPARE = """
 CREATE TEMP TABLE ended AS SELECT column1 AS status
     FROM (VALUES ('completed'), ('cancelled'), ('rejected'));
+CREATE TEMP TABLE over_and_done AS SELECT column1 AS state
+    FROM (VALUES ('closed'), ('declined'), ('expired'), ('cancelled'));
 CREATE TEMP TABLE unsettled AS SELECT column1 AS status
     FROM (VALUES ('open'), ('acknowledged'), ('escalated'), ('awaiting_approval'));
 CREATE TEMP TABLE label AS
@@ -132,7 +134,13 @@ WHERE parcel <> '' AND (scanned OR NOT voided) GROUP BY parcel HAVING count(*) >
 -- : label {0} of {1} was bought, and neither scanned nor voided; its order is {2}
 SELECT l.subject, l.parcel, coalesce(o.status, 'unknown') FROM label l
 LEFT JOIN ours.orders o ON o.id = l.order_id
-WHERE NOT l.scanned AND NOT l.voided AND (o.id IS NULL OR o.status IN ended);
+WHERE NOT l.scanned AND NOT l.voided AND (o.id IS NULL OR o.status IN ended)
+AND l.parcel NOT LIKE 'return:%';
+-- : label {0} of {1} was bought, and neither scanned nor voided; its return is {2}
+SELECT l.subject, l.parcel, coalesce(r.state, 'unknown') FROM label l
+LEFT JOIN ours.returns r ON l.parcel LIKE r.id || '/p%'
+WHERE NOT l.scanned AND NOT l.voided AND l.parcel LIKE 'return:%'
+AND (r.id IS NULL OR r.state IN ('declined', 'cancelled', 'expired'));
 -- duplicates: {0} is in work {1} times: {2}
 SELECT reference, count(*), group_concat(node || ' ' || subject, ', ') FROM (
     SELECT node, subject, max(reference) AS reference FROM node_ledger
@@ -180,21 +188,65 @@ WHERE refunded_minor > captured_minor;
 -- : order {0}: {1} captured, {2} authorised
 SELECT order_id, captured_minor, authorized_minor FROM ours.payments
 WHERE captured_minor > authorized_minor;
+-- refunds_over: order {0}: {1} given back in money, credit and goods, {2} captured
+SELECT p.order_id, sum(r.amount_minor), p.captured_minor FROM ours.payments p
+JOIN ours.refunds r ON r.order_id = p.order_id AND r.state IN ('pending', 'settled')
+GROUP BY p.order_id HAVING sum(r.amount_minor) > p.captured_minor;
 -- : order {0}: {1} refunded as we see it, {2} as Stripe does
 SELECT p.order_id, p.refunded_minor, i.refunded FROM ours.payments p
 JOIN ours.orders o ON o.id = p.order_id JOIN intent i ON i.id = p.reference
 WHERE o.status IN ended AND p.refunded_minor <> i.refunded;
 -- : refund {0} of {1}: the order is over, the refund is {2}
 SELECT r.id, r.amount_minor, r.state FROM ours.refunds r JOIN ours.orders o ON o.id = r.order_id
-WHERE o.status IN ended AND r.state NOT IN ('settled', 'cancelled');
+LEFT JOIN ours.returns b ON b.id = r.return_id
+WHERE o.status IN ended AND r.state NOT IN ('settled', 'cancelled')
+AND (b.id IS NULL OR b.state IN over_and_done);
 -- : order {0}: {1} refunded, its settled refunds are {2}
 SELECT p.order_id, p.refunded_minor, coalesce(sum(r.amount_minor), 0) FROM ours.payments p
 LEFT JOIN ours.refunds r ON r.order_id = p.order_id AND r.state = 'settled'
+    AND r.method = 'payment'
 GROUP BY p.order_id HAVING p.refunded_minor <> coalesce(sum(r.amount_minor), 0);
 -- : order {0}: {1} captured as we see it, {2} as Stripe does
 SELECT p.order_id, p.captured_minor, i.captured FROM ours.payments p
 JOIN ours.orders o ON o.id = p.order_id JOIN intent i ON i.id = p.reference
 WHERE o.status IN ended AND p.captured_minor <> i.captured;
+"""
+RETURNS = """
+-- : return {0} is {1}, but {2} is still open
+SELECT r.id, r.state, e.id FROM ours.returns r JOIN ours.exceptions e ON e.order_id = r.id
+WHERE r.state IN over_and_done AND e.status IN unsettled;
+-- lost: return {0} was asked for, and no workflow was started for it
+SELECT id FROM ours.returns WHERE NOT started;
+-- : return {0} line {1}: {2} may come back, {3} received, {4} looked at, {5} missing, {6} count
+SELECT return_id, line_id, quantity, received, inspected, missing, accepted
+FROM ours.return_lines WHERE received + missing > quantity OR inspected > received
+OR accepted > quantity OR min(quantity, received, inspected, accepted, missing, extra) < 0;
+-- duplicates: order {0} line {1}: {2} units are in returns, {3} were shipped
+SELECT r.order_id, l.line_id, sum(l.quantity), o.shipped FROM ours.return_lines l
+JOIN ours.returns r ON r.id = l.return_id
+JOIN ours.order_lines o ON o.order_id = r.order_id AND o.line_id = l.line_id
+WHERE r.state NOT IN ('declined', 'cancelled', 'expired')
+GROUP BY r.order_id, l.line_id HAVING sum(l.quantity) > o.shipped;
+-- duplicates: order {0} line {1}: {2} units are given back, {3} are cancelled or in returns
+SELECT f.order_id, p.line_id, p.units, o.cancelled + coalesce(b.units, 0) FROM (
+    SELECT r.order_id, json_extract(j.value, '$.line_id') AS line_id,
+        sum(json_extract(j.value, '$.quantity')) AS units
+    FROM ours.refunds r, json_each(r.body, '$.parts') j
+    WHERE r.state IN ('pending', 'settled') GROUP BY 1, 2
+) p JOIN (SELECT DISTINCT order_id FROM ours.refunds) f ON f.order_id = p.order_id
+JOIN ours.order_lines o ON o.order_id = p.order_id AND o.line_id = p.line_id
+LEFT JOIN (
+    SELECT r.order_id, l.line_id, sum(l.quantity) AS units FROM ours.return_lines l
+    JOIN ours.returns r ON r.id = l.return_id GROUP BY 1, 2
+) b ON b.order_id = p.order_id AND b.line_id = p.line_id
+WHERE p.units > o.cancelled + coalesce(b.units, 0);
+-- duplicates: return {0}: {1} units of {2} are back in stock, {3} were received
+SELECT i.return_id, m.units, i.sku, i.received FROM (
+    SELECT return_id, sku, sum(received) AS received FROM ours.return_lines GROUP BY 1, 2
+) i JOIN (
+    SELECT n.return_id, n.sku, sum(v.on_hand) AS units FROM ours.return_inspections n
+    JOIN ours.inventory_movements v ON v.key = 'restock:' || n.key GROUP BY 1, 2
+) m ON m.return_id = i.return_id AND m.sku = i.sku WHERE m.units > i.received;
 """
 STOCK = """
 -- oversold: {0} at {1}: {2} reserved of {3} on hand, and nothing says that they diverged
@@ -279,7 +331,7 @@ def _checks(text: str) -> tuple[Check, ...]:
     return tuple(found)
 
 
-CHECKS = _checks(ORDERS + PARCELS + MONEY + STOCK + RECORDS)
+CHECKS = _checks(ORDERS + PARCELS + MONEY + RETURNS + STOCK + RECORDS)
 
 FIGURES = {
     "orders": "SELECT count(*) FROM ours.orders",

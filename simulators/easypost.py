@@ -57,6 +57,8 @@ class EasyPost:
                 raise RefusedError(422, "SHIPMENT.INVALID_PARAMS", f"Missing parameter: {name}")
         if not float(asked["parcel"].get("weight") or 0) > 0:
             raise RefusedError(422, "PARCEL.WEIGHT.INVALID", "Parcel weight must be positive")
+        if asked.get("is_return"):  # asked for as the way out, and turned round
+            asked["to_address"], asked["from_address"] = asked["from_address"], asked["to_address"]
         with self.book.transaction():
             number = self.book.next_number("shipment")
             key = "shp_" + self.sim.dice.token(32, "shipment", number)
@@ -68,6 +70,7 @@ class EasyPost:
                 "created_at": now,
                 "updated_at": now,
                 "reference": asked.get("reference"),
+                "is_return": bool(asked.get("is_return")),
                 "status": "unknown",
                 "to_address": _part("adr", "Address", asked["to_address"], key, 1),
                 "from_address": _part("adr", "Address", asked["from_address"], key, 2),

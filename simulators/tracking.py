@@ -20,6 +20,9 @@ from simulators.ledger import Json
 ASK_AGAIN = timedelta(hours=2)
 ASK_SOON = timedelta(minutes=15)  # the world did not answer at all
 GIVE_UP = timedelta(days=5)
+CARRIER_FETCHES_IT = (2, 8)  # hours after the label
+CUSTOMER_BRINGS_IT = (12, 96)
+NEVER_BROUGHT = 0.08  # of the labels for a way back
 DETAILS = {
     "pre_transit": "Shipping label created, awaiting the parcel",
     "in_transit": "Moving through the carrier's network",
@@ -64,8 +67,9 @@ class Tracking:
             "public_url": f"https://track.example/{code}",
         }
         self.book.put("tracker", tracker["id"], tracker, ref=key)
-        first = now + timedelta(hours=self.sim.dice.between(2, 8, "collect", key))
-        self.book.schedule(first, "collect", {"shipment": key, "until": stamp(now + GIVE_UP)})
+        soon, late = CUSTOMER_BRINGS_IT if shipment["is_return"] else CARRIER_FETCHES_IT
+        first = now + timedelta(hours=self.sim.dice.between(soon, late, "collect", key))
+        self.book.schedule(first, "collect", {"shipment": key, "until": stamp(first + GIVE_UP)})
         return tracker
 
     def void_later(self, shipment: Json) -> None:
@@ -82,6 +86,8 @@ class Tracking:
         shipment = self.book.get("shipment", args["shipment"])
         if shipment is None or shipment["refund_status"] in ("submitted", "refunded"):
             return False
+        if shipment["is_return"]:  # a customer brings it, or does not
+            return not self.sim.dice.happens(NEVER_BROUGHT, "kept", shipment["id"])
         if not self.sim.settings.worlds:
             return True
         answered = True
@@ -126,7 +132,8 @@ class Tracking:
         dawn = business_days_later(at, days, 7 + dice.between(0, 1.5, "dawn", subject))
         self._later(key, "out_for_delivery", dawn)
         end = dawn + timedelta(hours=dice.between(1.5, 10, "door", subject))
-        returned = dice.happens(faults.parcel_returned, "returned", subject)
+        back = shipment["is_return"]  # what comes back is not sent back once more
+        returned = not back and dice.happens(faults.parcel_returned, "returned", subject)
         self._later(key, "return_to_sender" if returned else "delivered", end)
 
     def _later(self, key: str, status: str, at: datetime) -> None:

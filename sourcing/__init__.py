@@ -6,7 +6,7 @@ Pure: the same snapshot gives the same plans, and nothing here reads a clock or 
 from sourcing.lanes import Lane
 from sourcing.packing import Box, FreightNeeded, PackItem, pack
 from sourcing.plans import Draft
-from sourcing.pricing import Load, Pricer, Quote
+from sourcing.pricing import Load, Pricer, Quote, pack_item
 from sourcing.promise import Departure, days_late, deliver_at, departure, holiday_dates, ship_at
 from sourcing.rates import (
     Billed,
@@ -52,6 +52,7 @@ __all__ = [
     "holiday_dates",
     "is_saturated",
     "pack",
+    "pack_item",
     "parcel_price",
     "ranked",
     "search",

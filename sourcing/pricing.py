@@ -132,7 +132,7 @@ class Pricer:
         """Parcels of a load; None when it is freight."""
         key = (self._cartons[node], load)
         if key not in self._boxes:
-            items = [_item(i, self.lines[i], units) for i, units in load]
+            items = [pack_item(i, self.lines[i], units) for i, units in load]
             try:
                 self._boxes[key] = pack(items, self.nodes[node].cartons)
             except FreightNeeded:
@@ -244,7 +244,8 @@ def _billed(fares: Fares, boxes: tuple[Box, ...] | None) -> tuple[Pounds, ...] |
     return tuple(found)
 
 
-def _item(index: int, line: LineFacts, units: int) -> PackItem:
+def pack_item(index: int, line: LineFacts, units: int) -> PackItem:
+    """Units of a line, to be packed. ``index`` is the caller's name for it."""
     return PackItem(
         index,
         units,

@@ -121,6 +121,21 @@ def case_row(connection: Connection, case_id: str) -> Row[Any]:
     return row
 
 
+def of_workflow(connection: Connection, workflow_id: str) -> list[Row[Any]]:
+    """All cases of a workflow, open or not, the first one first."""
+    c = t.exceptions.c
+    query = select(t.exceptions).where(c.order_id == workflow_id).order_by(c.opened_at, c.id)
+    return list(connection.execute(query))
+
+
+def live_about_refund(connection: Connection, refund_id: str, kind: str) -> list[str]:
+    """Open cases of a kind about a refund, whichever workflow has them."""
+    c = t.exceptions.c
+    rows = connection.execute(select(c.id, c.body).where(c.kind == kind, c.status.in_(OPEN_CASES)))
+    shown = ((row.id, ExceptionCase.model_validate_json(row.body).shown) for row in rows)
+    return [case_id for case_id, facts in shown if facts.get("refund") == refund_id]
+
+
 def live(connection: Connection, order_id: str = "") -> list[Row[Any]]:
     """Open cases, the nearest deadline first."""
     return list(

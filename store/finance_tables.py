@@ -10,12 +10,18 @@ from store.columns import text_column, time_column
 
 
 class RefundRow(SQLModel, table=True):
-    """``body`` is the RefundSum."""
+    """``body`` is the RefundSum.
+
+    ``method``: payment (by the provider that captured), store_credit, exchange (goods), or by_hand:
+    a person pays it where the shop was paid.
+    """
 
     __tablename__ = "refunds"
     id: str = Field(primary_key=True)
     order_id: str = Field(index=True)
+    return_id: str = Field(default="", index=True)
     cause: str
+    method: str = "payment"
     state: str = Field(index=True)
     amount_minor: int
     currency: str

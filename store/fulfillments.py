@@ -389,9 +389,10 @@ def shipments(connection: Connection, fulfillment_id: str) -> list[Row[Any]]:
 def add_shipment(
     connection: Connection, shipment_id: str, row: Row[Any], tracking: Tracking,
     connector: str, external_id: str, tracker_id: str, label_url: str, cost_minor: int,
-    currency: str, eta: datetime | None, at: datetime,
+    currency: str, eta: datetime | None, at: datetime, *, inbound: bool = False,
 ) -> None:  # fmt: skip
-    """A fulfillment order has a label: the shipment, and the IDs it will be known by."""
+    """A fulfillment order, or a return, has a label: the shipment, and the IDs it will be known
+    by."""
     new = insert_new(
         connection, t.shipments,
         {
@@ -401,6 +402,7 @@ def add_shipment(
             "service": tracking.service, "tracking_number": tracking.number,
             "tracking_url": tracking.url, "label_url": label_url, "cost_minor": cost_minor,
             "currency": currency, "eta": eta, "shipped_at": None, "ended_at": None,
+            "inbound": inbound,
         },
     )  # fmt: skip
     if not new:

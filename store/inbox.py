@@ -16,7 +16,8 @@ from sqlalchemy.engine import Row
 
 from domain.base import Problem
 from domain.fulfillment import Fact, FulfillmentPlan, Observation, Quantity
-from store import catalog, events
+from domain.returns import is_return, workflow_of
+from store import catalog, events, returns
 from store import tables as t
 from store.statements import insert_new
 
@@ -116,14 +117,18 @@ def _match(connection: Connection, seen: Observation, at: datetime) -> bool:
     fulfillment_id = ref.fulfillment_id if ref else _by_reference(connection, seen)
     if not fulfillment_id:
         return False
-    row = connection.execute(
-        select(t.fulfillments).where(t.fulfillments.c.id == fulfillment_id)
-    ).first()
+    back = is_return(fulfillment_id)
+    table = t.returns if back else t.fulfillments
+    row = connection.execute(select(table).where(table.c.id == fulfillment_id)).first()
     if row is None:
         return False
     shipment_id = ref.shipment_id if ref else ""
-    news = _observe(connection, row, shipment_id, seen, at)
-    signal = seen.fact in ACTED_ON or _something_open(connection, row.order_id)
+    if back:
+        news = returns.observe(connection, row, seen.fact, at)
+    else:
+        news = _observe(connection, row, shipment_id, seen, at)
+    workflow = workflow_of(row.order_id, fulfillment_id)
+    signal = seen.fact in ACTED_ON or _something_open(connection, workflow)
     _set(
         connection, seen, status="matched", order_id=row.order_id, fulfillment_id=fulfillment_id,
         shipment_id=shipment_id, signal_pending=signal and news,
@@ -134,9 +139,12 @@ def _match(connection: Connection, seen: Observation, at: datetime) -> bool:
 def _by_reference(connection: Connection, seen: Observation) -> str:
     if not seen.reference:
         return ""
+    parent = seen.reference.rsplit("/", 1)[0]
+    if is_return(parent):
+        return parent
     found = connection.execute(
         select(t.fulfillments.c.id).where(
-            t.fulfillments.c.id.in_([seen.reference, seen.reference.rsplit("/", 1)[0]]),
+            t.fulfillments.c.id.in_([seen.reference, parent]),
         )
     ).scalar()
     return str(found or "")

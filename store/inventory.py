@@ -194,6 +194,23 @@ def consume(connection: Connection, drawn: Drawn, order_id: str, key: str, at: d
     _gone(connection, drawn, "consume", key, order_id, at)
 
 
+def restock(
+    connection: Connection, sku: str, node: str, units: int, order_id: str, key: str, at: datetime
+) -> None:
+    """Units came back and may be sold again: on hand once more, and nobody's."""
+    insert_new(
+        connection, t.levels,
+        {"sku": sku, "node": node, "on_hand": 0, "reserved": 0, "safety_stock": 0,
+         "unsellable": 0, "pooled": 0, "as_of": at},
+    )  # fmt: skip
+    back = Drawn(sku=sku, node=node, quantity=units, pool="")
+    _change(connection, back, "restock", key, order_id, at, on_hand=units)
+    events.append(
+        connection, INVENTORY_STREAM, "inventory.restocked", at,
+        sku=sku, node=node, quantity=units, order_id=order_id,
+    )  # fmt: skip
+
+
 def missing(connection: Connection, drawn: Drawn, order_id: str, key: str, at: datetime) -> None:
     """Reserved units were not on the shelf: neither on hand nor reserved any more, and their
     pool has so many fewer."""

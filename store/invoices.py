@@ -110,22 +110,21 @@ def billed_before(
 
 
 def parcels(connection: Connection, numbers: Iterable[str]) -> Sequence[Row[Any]]:
-    """Shipments of these tracking numbers, with the plan that they were shipped by, their node,
-    and their order."""
+    """Shipments of these tracking numbers, there or back, with the plan that they were shipped by,
+    their node, and their order."""
     found: list[Row[Any]] = []
     for some in _chunks(numbers):
-        found += connection.execute(
-            select(
-                t.shipments, t.fulfillments.c.node, t.fulfillments.c.plan,
-                t.orders.c.body.label("order_body"),
-            )
-            .join_from(
-                t.shipments, t.fulfillments, t.fulfillments.c.id == t.shipments.c.fulfillment_id
-            )
-            .join(t.orders, t.orders.c.id == t.shipments.c.order_id)
-            .where(t.shipments.c.tracking_number.in_(some))
-            .order_by(t.shipments.c.id)
-        ).all()  # fmt: skip
+        for owner in (t.fulfillments, t.returns):
+            found += connection.execute(
+                select(
+                    t.shipments, owner.c.node, owner.c.plan,
+                    t.orders.c.body.label("order_body"),
+                )
+                .join_from(t.shipments, owner, owner.c.id == t.shipments.c.fulfillment_id)
+                .join(t.orders, t.orders.c.id == t.shipments.c.order_id)
+                .where(t.shipments.c.tracking_number.in_(some))
+                .order_by(t.shipments.c.id)
+            ).all()  # fmt: skip
     return found
 
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Update, bindparam, select, update
+import orjson
+from sqlalchemy import Connection, Select, Update, bindparam, select, update
 from sqlalchemy.engine import Row
 
 from domain.order import IncomingOrder, Order
@@ -124,13 +125,17 @@ def load(connection: Connection, order_id: str) -> Order:
     return Order.model_validate_json(body)
 
 
-def row(connection: Connection, order_id: str) -> Row[Any]:
+def row(connection: Connection, order_id: str, *, lock: bool = False) -> Row[Any]:
     """The order's row.
+
+    Args:
+        lock: nobody else changes it until the transaction ends.
 
     Raises:
         LookupError: there is none of that ID.
     """
-    found = connection.execute(_ROW, {"of": order_id}).first()
+    query = _ROW.with_for_update() if lock else _ROW
+    found = connection.execute(query, {"of": order_id}).first()
     if found is None:
         raise LookupError(f"order {order_id!r} does not exist")
     return found
@@ -169,9 +174,33 @@ def find(connection: Connection, text: str) -> str | None:
     return str(hits[0]) if len(hits) == 1 else None
 
 
+def of_same_customer(connection: Connection, order_id: str) -> Select[tuple[str]]:
+    """A query for the IDs of all orders of an order's customer; nobody else's where the order
+    names no customer."""
+    address = (t.addresses, t.addresses.c.ref == t.orders.c.address_ref)
+    key = connection.execute(
+        select(t.addresses.c.customer_key)
+        .join_from(t.orders, *address)
+        .where(t.orders.c.id == order_id)
+    ).scalar()
+    if not key:
+        return select(t.orders.c.id).where(t.orders.c.id == order_id)
+    theirs = select(t.orders.c.id).join_from(t.orders, *address)
+    return theirs.where(t.addresses.c.customer_key == key)
+
+
 def payment(connection: Connection, order_id: str) -> Row[Any] | None:
     """What was authorized and captured; None where nothing is captured on shipment."""
     return connection.execute(_PAYMENT, {"of": order_id}).first()
+
+
+def never_charged(found: Rows, paid: Row[Any] | None) -> dict[str, int]:
+    """Units by line that the customer has not paid for: cancelled before we captured, or, where
+    the shop captures, cancelled at all: it sees to those itself."""
+    if paid is None:
+        return {line.line_id: line.cancelled for line in found.lines if line.cancelled}
+    known: dict[str, int] = orjson.loads(paid.uncharged) if paid.uncharged else {}
+    return known
 
 
 def captured(

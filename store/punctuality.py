@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, case, exists, func, or_, sel
 from store import tables as t
 
 _ORDERS, _PARCELS = t.orders.c, t.shipments.c
-_SENT = and_(_PARCELS.order_id == _ORDERS.id, _PARCELS.shipped_at.is_not(None))
+_SENT = and_(_PARCELS.order_id == _ORDERS.id, _PARCELS.shipped_at.is_not(None), ~_PARCELS.inbound)
 _LATE = or_(
     ~exists(select(_PARCELS.id).where(_SENT)),
     exists(select(_PARCELS.id).where(_SENT, _PARCELS.shipped_at > _ORDERS.ship_by)),

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from domain.refunds import RefundSum
-from store import events
+from store import events, orders
 from store import tables as t
 
 _R = t.refunds.c
@@ -23,12 +23,15 @@ class OverCaptured(Exception):  # noqa: N818 - refused before a bank hears of it
 
 def ask(
     connection: Connection, order_id: str, cause: str, amount: RefundSum, currency: str,
-    decision_id: str, because: str, at: datetime, *, held: bool,
+    decision_id: str, because: str, at: datetime, *, held: bool, return_id: str = "",
+    method: str = "payment",
 ) -> str:  # fmt: skip
     """Record a refund that is wanted; its ID.
 
     Args:
         held: somebody has to agree to it first.
+        return_id: what came back for it, if anything.
+        method: payment, store_credit, exchange or by_hand.
     """
     count = connection.execute(
         select(func.count()).select_from(t.refunds).where(_R.order_id == order_id)
@@ -36,7 +39,8 @@ def ask(
     refund_id = f"{order_id}/refund/{count + 1}"
     connection.execute(
         insert(t.refunds).values(
-            id=refund_id, order_id=order_id, cause=cause, state="requested",
+            id=refund_id, order_id=order_id, return_id=return_id, cause=cause, method=method,
+            state="requested",
             amount_minor=amount.total_minor, currency=currency, body=amount.model_dump_json(),
             decision_id=decision_id, because=because, external_id="", requested_at=at,
             ended_at=None,
@@ -44,7 +48,8 @@ def ask(
     )  # fmt: skip
     events.append(
         connection, order_id, "refund.requested", at,
-        id=refund_id, cause=cause, amount_minor=amount.total_minor, currency=currency,
+        id=refund_id, cause=cause, method=method, amount_minor=amount.total_minor,
+        currency=currency,
     )  # fmt: skip
     if held:
         events.move(connection, "refund", "hold", refund_id, order_id, at)
@@ -77,7 +82,8 @@ def listed(connection: Connection, states: Sequence[str] = ()) -> Sequence[Row[A
 
 
 def begin(connection: Connection, refund_id: str, at: datetime) -> Row[Any]:
-    """It goes to the bank now. One that is there already stays as it is.
+    """It goes to the bank now, or to the person who pays it. One that is there already stays as
+    it is.
 
     Raises:
         OverCaptured: the order has not so much left; nothing is changed.
@@ -85,23 +91,34 @@ def begin(connection: Connection, refund_id: str, at: datetime) -> Row[Any]:
     row = get(connection, refund_id)
     if row.state in PAID:
         return row
-    paid = connection.execute(
-        select(t.payments).where(t.payments.c.order_id == row.order_id).with_for_update()
-    ).first()
-    under_way = connection.execute(
+    taken = taken_minor(connection, row.order_id, lock=True)
+    gone = connection.execute(
         select(func.coalesce(func.sum(_R.amount_minor), 0)).where(
-            _R.order_id == row.order_id, _R.state == "pending"
+            _R.order_id == row.order_id, _R.state.in_(PAID)
         )
     ).scalar_one()
-    left = paid.captured_minor - paid.refunded_minor - int(under_way) if paid else 0
+    left = taken - int(gone)
     if row.amount_minor > left:
         raise OverCaptured(f"{row.amount_minor} is more than the {left} that the order has left")
     events.move(connection, "refund", "pay", refund_id, row.order_id, at)
     return row
 
 
+def taken_minor(connection: Connection, order_id: str, *, lock: bool = False) -> int:
+    """What the customer has paid for an order: what we captured, or its total where the shop did.
+
+    Args:
+        lock: until the transaction ends nobody else pays back of it.
+    """
+    query = select(t.payments).where(t.payments.c.order_id == order_id)
+    paid = connection.execute(query.with_for_update() if lock else query).first()
+    if paid is not None:
+        return int(paid.captured_minor)
+    return int(orders.row(connection, order_id, lock=lock).total_minor)
+
+
 def settle(connection: Connection, refund_id: str, external_id: str, at: datetime) -> None:
-    """The money is back: totals follow, once."""
+    """The money is back: the payment's totals follow, once. Credit and goods move none."""
     row = get(connection, refund_id)
     if row.state == "settled":
         return
@@ -110,6 +127,8 @@ def settle(connection: Connection, refund_id: str, external_id: str, at: datetim
         changes={"external_id": external_id, "ended_at": at},
         amount_minor=row.amount_minor, currency=row.currency, external_id=external_id,
     )  # fmt: skip
+    if row.method in ("store_credit", "exchange"):
+        return
     payments = t.payments.c
     connection.execute(
         update(t.payments)
@@ -133,6 +152,31 @@ def end(connection: Connection, refund_id: str, reason: str, at: datetime) -> No
             connection, "refund", "cancel", refund_id, row.order_id, at,
             changes={"ended_at": at, "because": reason}, reason=reason,
         )  # fmt: skip
+
+
+def units_paid_back(
+    connection: Connection, order_id: str, return_id: str = ""
+) -> tuple[dict[str, int], int]:
+    """Units by line that refunds of an order name, and the shipping that goes back with them;
+    those that were given up are not among them.
+
+    Args:
+        return_id: only this return's, and those too that were given up: a person has dealt with
+            them.
+    """
+    query = select(_R.body).where(_R.order_id == order_id)
+    if return_id:
+        query = query.where(_R.return_id == return_id)
+    else:
+        query = query.where(_R.state != "cancelled")
+    units: dict[str, int] = {}
+    shipping = 0
+    for body in connection.execute(query).scalars():
+        found = RefundSum.model_validate_json(body)
+        shipping += found.shipping_minor
+        for part in found.parts:
+            units[part.line_id] = units.get(part.line_id, 0) + part.quantity
+    return units, shipping
 
 
 def promised_minor(connection: Connection, order_id: str) -> int:
@@ -161,24 +205,14 @@ def asked_minor(connection: Connection, order_id: str, cause: str) -> int:
 def of_customer(connection: Connection, order_id: str, at: datetime) -> tuple[int, int]:
     """(refunds in 90 days, orders in a year) of the customer of an order, this one counted among
     the orders; nobody else's where the order names no customer."""
-    here = select(t.addresses.c.customer_key).join_from(
-        t.orders, t.addresses, t.addresses.c.ref == t.orders.c.address_ref
-    )
-    key = connection.execute(here.where(t.orders.c.id == order_id)).scalar()
-    if not key:
-        return 0, 1
-    theirs = (
-        select(t.orders.c.id)
-        .join_from(t.orders, t.addresses, t.addresses.c.ref == t.orders.c.address_ref)
-        .where(t.addresses.c.customer_key == key)
-    )
+    theirs = orders.of_same_customer(connection, order_id)
     year, quarter = at - timedelta(days=365), at - timedelta(days=90)
     count = select(func.count())
-    orders = count.select_from(t.orders).where(
+    placed = count.select_from(t.orders).where(
         t.orders.c.id.in_(theirs), t.orders.c.placed_at >= year
     )
     refunds = count.select_from(t.refunds).where(
         _R.order_id.in_(theirs), _R.requested_at >= quarter, _R.state != "cancelled"
     )
-    found = connection.execute(refunds).scalar_one(), connection.execute(orders).scalar_one()
+    found = connection.execute(refunds).scalar_one(), connection.execute(placed).scalar_one()
     return int(found[0]), max(1, int(found[1]))

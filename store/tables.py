@@ -14,6 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from store.columns import text_column, time_column
 from store.finance_tables import ChargeRow, FindingRow, InvoiceRow, RefundRow
+from store.return_tables import InspectionRow, ReturnLineRow, ReturnRow
 
 
 class OrderRow(SQLModel, table=True):
@@ -115,7 +116,7 @@ class AllocationRow(SQLModel, table=True):
 
 
 class ShipmentRow(SQLModel, table=True):
-    """One parcel, one label."""
+    """One parcel, one label. ``inbound``: it comes back; its return is its fulfillment order."""
 
     __tablename__ = "shipments"
     __table_args__ = (Index("ix_shipments_left", "carrier", "shipped_at"),)
@@ -137,6 +138,7 @@ class ShipmentRow(SQLModel, table=True):
     eta: datetime | None = time_column(default=None)
     shipped_at: datetime | None = time_column(default=None)
     ended_at: datetime | None = time_column(default=None)
+    inbound: bool = False
 
 
 class RefRow(SQLModel, table=True):
@@ -563,4 +565,7 @@ refunds = table(RefundRow)
 invoices = table(InvoiceRow)
 charges = table(ChargeRow)
 findings = table(FindingRow)
+returns = table(ReturnRow)
+return_lines = table(ReturnLineRow)
+inspections = table(InspectionRow)
 metadata = SQLModel.metadata

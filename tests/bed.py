@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from activities.context import Context
 from activities.geography import preload
 from activities.intake import Intake
 from activities.policies import PoliciesInForce, install
+from activities.return_desk import ReturnDesk
 from activities.settings import ROOT, expand
 from connectors.ports import Inbound
 from domain import messages as m
@@ -37,6 +38,7 @@ from domain.order import (
     Payment,
     order_id,
 )
+from domain.returns import ReturnWish
 from gateway.loops import Loops
 from policies import Library
 from store import cases, catalog, inventory
@@ -68,6 +70,7 @@ LITTLE_ROCK = CHICAGO.model_copy(
 )
 
 
+@cache
 def example_network() -> Network:
     """The network of config/, its reservation short enough to see it expire; nothing waits."""
     path = ROOT / "config" / "network.yaml"
@@ -192,6 +195,33 @@ class Bed:
             )  # fmt: skip
             self.loops.door.commit(row.connector, Inbound(observations=(seen,)))
         await self.loops.relay()
+
+    async def come_back(
+        self, order: str, *units: tuple[str, int, str], user: str = "casey", **wish: Any
+    ) -> str:
+        """Ask for a return of lines, (line, units, reason) each, and start it; its ID."""
+        lines = [{"line_id": x, "quantity": n, "reason": reason} for x, n, reason in units]
+        asked = ReturnWish.model_validate({"order_id": order, "lines": lines, **wish})
+        desk = ReturnDesk(
+            self.context.db, self.context.audit, self.context.network, user, self.now()
+        )
+        (return_id,) = desk.ask([asked])
+        await self.loops.dispatch_returns()
+        return return_id
+
+    async def scan(self, return_id: str, *facts: Fact, event_id: str = "") -> None:
+        """What a carrier tells of a return's parcel, committed and relayed."""
+        for fact in facts:
+            seen = Observation(
+                event_id=event_id or f"{return_id}:{fact}", connector="easypost", kind="shipment",
+                external_id=f"trk_{return_id}/p1", fact=fact,
+            )  # fmt: skip
+            self.loops.door.commit("easypost", Inbound(observations=(seen,)))
+        await self.loops.relay()
+
+    def returned(self, return_id: str) -> Any:
+        (row,) = self.rows(t.returns, return_id, "id")
+        return row
 
     # --- waiting and looking ------------------------------------------------------------------
 

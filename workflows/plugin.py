@@ -12,11 +12,13 @@ from workflows.drift import PolicyDriftWorkflow
 from workflows.moving import SweepWorkflow
 from workflows.order import OrderWorkflow
 from workflows.reevaluation import ReevaluationWorkflow
+from workflows.returns import ReturnWorkflow
 from workflows.rollout import PolicyRolloutWorkflow
 from workflows.upkeep import UpkeepWorkflow
 
 WORKFLOWS = [
     OrderWorkflow,
+    ReturnWorkflow,
     CarrierHealthWorkflow,
     PolicyRolloutWorkflow,
     PolicyDriftWorkflow,

@@ -10,7 +10,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.contracts import Activity, m
     from domain.cases import CaseAction
     from domain.decision import RefundCause
-    from domain.refunds import EndRefund, PayRefund, RefundAsked, RefundPaid, RefundRequest
+    from domain.refunds import (
+        EndRefund,
+        GiveBack,
+        PayRefund,
+        RefundAsked,
+        RefundPaid,
+        RefundRequest,
+    )
 
 from workflows.desk import Desk
 from workflows.review import GivenUp, OpenCase, Review
@@ -33,11 +40,21 @@ class Refunds:
             RefundAsked,
             f"refund: {cause}",
         )
-        if not asked.amount_minor:
+        await self.carry_out(asked, payment)
+
+    async def carry_out(self, asked: RefundAsked, payment: m.Endpoint | None) -> None:
+        """A refund that is asked for, by the way it is given back; nothing where none is."""
+        if not asked.refund_id:
             return
         self._desk.last_decision = f"refund {asked.amount_minor}: {asked.because}"
-        if asked.approver is None or await self._agreed(asked):
+        if asked.approver is not None and not await self._agreed(asked):
+            return
+        if asked.method == "exchange":
+            await self._give_back(Activity.OPEN_EXCHANGE, asked)
+        elif asked.method == "payment" and payment is not None:
             await self._pay(asked, payment)
+        else:
+            await self._by_hand(asked)
 
     async def _agreed(self, asked: RefundAsked) -> bool:
         action, entry = await self._review.ask(
@@ -46,6 +63,7 @@ class Refunds:
             or_until=lambda: False,
             owner=asked.approver,
             needs_approval=True,
+            requester=asked.requester,
             shown=_shown(asked),
         )
         if action != CaseAction.APPROVE:
@@ -87,6 +105,33 @@ class Refunds:
         if entry is not None:
             await self._review.close(entry, "paid back")
 
+    async def _by_hand(self, asked: RefundAsked) -> None:
+        """Not ours to pay: a person does it in the shop, and says so."""
+        what = "store credit" if asked.method == "store_credit" else "the payment"
+        action, entry = await self._review.ask(
+            "refund_by_hand",
+            f"give back {asked.amount_minor} {asked.currency} as {what} in the shop",
+            or_until=lambda: False,
+            shown=_shown(asked),
+        )
+        by = entry.resolution
+        if action == CaseAction.RESOLVE and by is not None:
+            await self._give_back(Activity.GIVE_BACK_BY_HAND, asked, by.user, by.comment)
+        else:
+            await self._end(asked, f"{action}")
+        await self._review.close(entry, f"{action}")
+
+    async def _give_back(
+        self, name: str, asked: RefundAsked, user: str = "system", proof: str = ""
+    ) -> None:
+        request = GiveBack(
+            **self._desk.fresh(name, asked.refund_id),
+            refund_id=asked.refund_id,
+            user=user,
+            proof=proof,
+        )
+        await self._desk.store(name, request, m.Audited, f"{asked.method}: {asked.amount_minor}")
+
     async def _ask_bank(self, asked: RefundAsked, payment: m.Endpoint) -> RefundPaid:
         return await self._desk.vendor(
             Activity.PAY_REFUND,
@@ -118,4 +163,5 @@ def _shown(asked: RefundAsked) -> dict[str, str]:
         "refund": asked.refund_id,
         "amount_minor": str(asked.amount_minor),
         "currency": asked.currency,
+        "method": asked.method,
     }

@@ -20,10 +20,13 @@ from simulators.ledger import Book
 from store import tables as t
 from store.database import Database
 from store.finance_tables import RefundRow
+from store.return_tables import InspectionRow, ReturnLineRow, ReturnRow
 
 NOW = datetime(2026, 1, 6, 12, tzinfo=UTC)
 SHOP, LOST, HELD = "order:medusa:order_1", "order:shopify:2", "order:shopify:3"
 CASE = f"{SHOP}/case/1"
+BACK = "return:medusa:order_1:1"
+PART = json.dumps({"parts": [{"line_id": "1", "quantity": 1}]})
 
 
 @dataclass
@@ -142,16 +145,28 @@ def _ours() -> Iterator[SQLModel]:
         captured_minor=2000, refunded_minor=500, currency="USD",
     )  # fmt: skip
     yield RefundRow(
-        id=f"{SHOP}/refund/1", order_id=SHOP, cause="cancelled", state="settled",
-        amount_minor=500, currency="USD", body="{}", decision_id="", because="",
+        id=f"{SHOP}/refund/1", order_id=SHOP, return_id=BACK, cause="return", state="settled",
+        amount_minor=500, currency="USD", body=PART, decision_id="", because="",
         requested_at=NOW,
     )  # fmt: skip
-    yield t.LevelRow(sku="MUG", node="dc_east", on_hand=8, reserved=1, pooled=3, as_of=NOW)
+    yield ReturnRow(
+        id=BACK, order_id=SHOP, number=1, state="closed", started=True, wish="refund",
+        source="cli", requester="casey", node="dc_east", requested_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    yield ReturnLineRow(
+        return_id=BACK, line_id="1", position=0, sku="MUG", reason="color", quantity=1,
+        received=1, inspected=1, accepted=1,
+    )  # fmt: skip
+    yield InspectionRow(
+        key="i", return_id=BACK, line_id="1", sku="MUG", quantity=1, grade="new",
+        disposition="restocked", user="frankie", at=NOW,
+    )  # fmt: skip
+    yield t.LevelRow(sku="MUG", node="dc_east", on_hand=9, reserved=1, pooled=3, as_of=NOW)
     yield t.PoolRow(sku="MUG", node="dc_east", pool="vip", allotted=4, reserved=1)
     for key, kind, pool, on_hand, reserved, allotted in (
         ("f", "feed", "", 10, 0, 0), ("a", "allot", "vip", 0, 0, 5), ("r", "reserve", "", 0, 1, 0),
         ("v", "reserve", "vip", 0, 2, 0), ("c", "consume", "", -1, -1, 0),
-        ("w", "consume", "vip", -1, -1, -1),
+        ("w", "consume", "vip", -1, -1, -1), ("restock:i", "restock", "", 1, 0, 0),
     ):  # fmt: skip
         yield t.MovementRow(
             key=key, sku="MUG", node="dc_east", kind=kind, pool=pool, on_hand=on_hand,
@@ -211,7 +226,7 @@ IN_OURS = [
     ("duplicates", "2 units of CUP left", "UPDATE shipments SET status = 'delivered'"),
     ("lost", "order_1 was placed at Medusa", "UPDATE orders SET external_id = 'gone'"),
     ("oversold", "1 reserved of 0", "UPDATE inventory_levels SET on_hand = 0"),
-    ("oversold", "-1 reserved of 8", "UPDATE inventory_levels SET reserved = -1"),
+    ("oversold", "-1 reserved of 9", "UPDATE inventory_levels SET reserved = -1"),
     ("", "live allocations are 1", "UPDATE inventory_levels SET reserved = 2"),
     ("", "off its movements by -1 on hand and -1", "DELETE FROM inventory_movements WHERE key='c'"),
     ("oversold", "pool vip of MUG at dc_east: 1 reserved of 0",
@@ -237,6 +252,18 @@ IN_OURS = [
     ("", "1 ends: meshline.order.cancelled.v1",
      "UPDATE events SET type = 'meshline.order.cancelled.v1' WHERE type LIKE '%completed%'"),
     ("", "the audit of", "UPDATE audit SET seq = 2"),
+    ("", f"return {BACK} is closed, but {CASE} is still open",
+     f"UPDATE exceptions SET order_id = '{BACK}', status = 'open'"),
+    ("lost", "no workflow was started", "UPDATE returns SET started = 0"),
+    ("", "1 may come back, 2 received", "UPDATE return_lines SET received = 2"),
+    ("duplicates", "3 units are in returns, 2 were shipped",
+     "UPDATE return_lines SET quantity = 3"),
+    ("duplicates", "1 units are given back, 0 are cancelled or in returns",
+     "DELETE FROM return_lines"),
+    ("duplicates", "1 units of MUG are back in stock, 0 were received",
+     "UPDATE return_lines SET received = 0, inspected = 0"),
+    ("refunds_over", "2600 given back in money, credit and goods, 2000 captured",
+     "UPDATE refunds SET amount_minor = 2600"),
 ]  # fmt: skip
 
 
@@ -254,6 +281,7 @@ IN_LEDGERS: list[tuple[str, str, tuple[Any, ...]]] = [
     ("lost", "order order_9 was placed", ("medusa", "order_placed", "order_9", "order_9")),
     ("duplicates", "has 2 live labels", ("easypost", "label_bought", "shp_9", f"{SHOP}/g1f1/p1-3")),
     ("", "neither scanned nor voided", ("easypost", "label_bought", "shp_9", f"{SHOP}/g1f1/p2")),
+    ("", "its return is unknown", ("easypost", "label_bought", "shp_9", "return:x:1:1/p1")),
     ("", "its order is unknown", ("easypost", "label_bought", "shp_9", "")),
     ("duplicates", "has 2 live labels", ("easypost", "scanned", "shp_1", f"{SHOP}/g1f1/p1")),
     ("duplicates", "in work 2 times", ("shipbob", "fulfillment_created", "9", f"{SHOP}/g1f1")),
@@ -321,7 +349,7 @@ def test_a_shipment_confirmed_twice_or_never_is_found(run: Run) -> None:
 
 def test_stock_that_diverged_by_a_count_is_not_oversold(run: Run) -> None:
     run.ours("UPDATE inventory_levels SET on_hand = 0")
-    run.ours("UPDATE inventory_movements SET on_hand = 2 WHERE key = 'f'")
+    run.ours("UPDATE inventory_movements SET on_hand = 1 WHERE key = 'f'")
     assert run.verdict()["oversold"] == 1
     data = json.dumps({"sku": "MUG", "node": "dc_east"})
     run.ours(
@@ -346,4 +374,4 @@ def test_the_verdict_is_json_and_the_exit_code_tells_it_too(
 def test_every_check_names_a_figure_or_none() -> None:
     figures = {"", "lost", "duplicates", "oversold", "refunds_over"}
     assert {check.counts for check in CHECKS} == figures
-    assert len(CHECKS) == 37
+    assert len(CHECKS) == 45

@@ -94,3 +94,39 @@ async def test_what_comes_weeks_late_still_completes_the_order(slow_bed: Bed) ->
     assert took(bed, order) > timedelta(days=3)
     assert all(c.status not in ("open", "escalated") for c in bed.rows(t.exceptions, order))
     assert bed.stripe.count("captured") == 1
+
+
+async def sent_back(bed: Bed, name: str) -> tuple[str, str]:
+    """An order at its customer's door, and the return of it, labelled."""
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order(name, [("TENT", 1)])
+    order = incoming.order.id
+    handle = await bed.start(incoming)
+    await bed.ship(order)
+    await handle.result()
+    mine = await bed.come_back(order, ("1", 1, "unwanted"))
+    await bed.until(lambda: bed.rows(t.shipments, mine, "fulfillment_id"))
+    return order, mine
+
+
+async def test_a_return_that_nobody_sends_expires_and_one_that_is_lost_is_a_case(
+    slow_bed: Bed,
+) -> None:
+    bed = slow_bed
+    order, mine = await sent_back(bed, "5")
+    other_order, lost = await sent_back(bed, "6")
+    await bed.scan(lost, Fact.SHIPPED)
+    case = await bed.case(lost, "return_lost")
+    assert bed.returned(lost).state == "in_transit"
+    assert took(bed, lost) >= timedelta(days=21)
+    assert bed.rows(t.payments, other_order)[0].refunded_minor == 2_000  # at the first scan
+    await bed.decide(case, CaseAction.REJECT, "kim")
+    done = await bed.client.get_workflow_handle(lost).result()
+    assert done["status"] == "expired"
+    assert bed.rows(t.payments, other_order)[0].refunded_minor == 2_000
+
+    done = await bed.client.get_workflow_handle(mine).result()
+    assert done["status"] == bed.returned(mine).state == "expired"
+    assert timedelta(days=45) <= took(bed, mine) < timedelta(days=46)
+    assert [r.status for r in bed.rows(t.shipments, mine, "fulfillment_id")] == ["voided"]
+    assert bed.rows(t.refunds, order) == []
