@@ -263,6 +263,10 @@ class Bed:
         row = await self.until(found)
         return ExceptionCase.model_validate_json(row.body)
 
+    def ended(self, case_id: str) -> bool:
+        """Whether a case is over."""
+        return bool(self.rows(t.exceptions, case_id, "id")[0].ended_at)
+
     async def decide(self, case: ExceptionCase, action: CaseAction, user: str, **more: str) -> Any:
         """Act on a case through the Update."""
         wanted = m.Resolution(

@@ -17,9 +17,7 @@ def whole(one: Order, **fields: int) -> Order:
     return one.model_copy(update={**fields, "total_minor": total + one.shipping_minor})
 
 
-@pytest.mark.parametrize(
-    ("stage", "units"), [("first_scan", 4), ("receipt", 2), ("inspection", 1)]
-)
+@pytest.mark.parametrize(("stage", "units"), [("first_scan", 4), ("receipt", 2), ("inspection", 1)])
 def test_units_that_may_be_paid_at_a_stage(stage: Stage, units: int) -> None:
     line = ReturnedLine("1", "unwanted", quantity=5, received=3, accepted=2)
     assert due_units(stage, [line], {"1": 1}) == {"1": units}

@@ -18,6 +18,7 @@ from domain.network import Reevaluation
 from domain.upkeep import UpkeepStart
 from store import tables as t
 from tests.bed import ATLANTA, LITTLE_ROCK, Bed, example_network
+from tests.replay.return_stories import STORIES
 from tests.rollouts import FAILS, FULL, approved, changed, desk, orders_until
 from workflows.reevaluation import ReevaluationWorkflow
 
@@ -273,7 +274,7 @@ SCENARIOS: dict[str, Callable[[Bed], Awaitable[Handle]]] = {
         cancel_on_hold, cancel_out_of_stock, cancel_on_approval, cancel_during_submit,
         cancel_after_release,
         cancel_after_pick, cancel_after_label, cancel_too_late, cancel_of_a_line,
-        rollout_into_force, rollout_back,
+        rollout_into_force, rollout_back, *STORIES,
     )
 }  # fmt: skip
 
@@ -281,6 +282,10 @@ SCENARIOS: dict[str, Callable[[Bed], Awaitable[Handle]]] = {
 def surroundings(name: str) -> dict[str, Any]:
     """Network and clock of a story's bed: in some, orders wait for their release."""
     network = example_network()
+    if name in ("return_expired", "return_lost", "return_waits_at_dock"):
+        brief = {"expires_days": 1, "lost_days": 1, "rest_days": 1, "inspection_hours": 24}
+        terms = network.returns.model_copy(update=brief)
+        return {"network": network.model_copy(update={"returns": terms})}
     if name not in ("waited", "swapped"):
         return {"network": network}
     given = Reevaluation(window_minutes=60)

@@ -7,75 +7,26 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateFailedError
 
 from connectors import errors as e
 from domain.base import InvalidInput
 from domain.cases import CaseAction
-from domain.decision import ReturnReason
 from domain.fulfillment import Fact
 from domain.refunds import RefundSum
-from domain.returns import (
-    USUALLY,
-    CancelReturn,
-    Grade,
-    Inspected,
-    InspectedUnits,
-    Received,
-    ReturnedUnits,
-)
+from domain.returns import CancelReturn, Grade
 from store import tables as t
 from tests.bed import Bed
-
-
-async def delivered(bed: Bed, name: str, *lines: tuple[str, int], **fields: Any) -> str:
-    """An order that is paid and at its customer's door; two units of one item by default."""
-    wanted = list(lines) or [("sku-back", 2)]
-    for sku, _ in wanted:
-        bed.stock(sku, dc_central=500)
-    incoming = bed.order(name, wanted, **fields)
-    handle = await bed.start(incoming)
-    await bed.ship(incoming.order.id)
-    assert (await handle.result())["status"] == "completed"
-    return incoming.order.id
-
-
-def of(bed: Bed, return_id: str) -> WorkflowHandle[Any, Any]:
-    return bed.client.get_workflow_handle(return_id)
-
-
-async def in_state(bed: Bed, return_id: str, *states: str) -> None:
-    await bed.until(lambda: bed.returned(return_id).state in states)
-
-
-async def labelled(bed: Bed, return_id: str) -> None:
-    await bed.until(lambda: bed.rows(t.shipments, return_id, "fulfillment_id"))
-
-
-def units(line: str, count: int, reason: ReturnReason = "unwanted") -> ReturnedUnits:
-    return ReturnedUnits(line_id=line, quantity=count, reason=reason)
-
-
-async def receive(bed: Bed, return_id: str, *lines: ReturnedUnits, user: str = "frankie") -> str:
-    answer = await of(bed, return_id).execute_update("receive", Received(lines=lines, user=user))
-    return str(answer["message"])
-
-
-async def inspect(
-    bed: Bed, return_id: str, *found: tuple[str, int, Grade], last: bool = False,
-    user: str = "frankie",
-) -> str:  # fmt: skip
-    looked = tuple(
-        InspectedUnits(line_id=line, quantity=n, grade=grade, disposition=USUALLY[grade])
-        for line, n, grade in found
-    )
-    wanted = Inspected(lines=looked, user=user, last=last)
-    answer = await of(bed, return_id).execute_update("inspect", wanted)
-    return str(answer["message"])
-
-
-async def ended(bed: Bed, return_id: str) -> str:
-    return str((await of(bed, return_id).result())["status"])
+from tests.sending_back import (
+    delivered,
+    ended,
+    in_state,
+    inspect,
+    labelled,
+    of,
+    receive,
+    units,
+)
 
 
 def refunds(bed: Bed, order: str) -> list[Any]:
