@@ -83,6 +83,19 @@ async def test_a_label_is_bought_once_a_reference_and_found(
     assert label.tracker_id and label.label_url
 
 
+async def test_a_label_for_the_way_back_goes_from_the_customer_to_the_node(
+    desk: Running, carrier: EasyPost
+) -> None:
+    there = SOMEWHERE.model_copy(update={"street1": "9 Return Road", "postal_code": "30303"})
+    wish = parcel("return:x:1:1/p1", ship_from=SOMEWHERE, ship_to=there, comes_back=True)
+    label = await carrier.buy(wish, None, "k")
+    assert await carrier.buy(wish, None, "k") == label
+    bought = await carrier._read(label.external_id)
+    assert bought.to_address is not None
+    assert bought.to_address.street1 == "9 Return Road"
+    assert len(desk.ledger("label_bought", "return:x:1:1/p1")) == 1
+
+
 async def test_a_price_above_what_is_allowed_buys_nothing_and_tells_the_quote(
     carrier: EasyPost, desk: Running
 ) -> None:
