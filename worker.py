@@ -70,7 +70,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         rollouts.look, rollouts.open_case, drifts.measure, pricing.price_stock,
         transit.learn, health.look, health.plan_moves, health.settle_moves, health.open_case,
         hedging.hedge, reevaluating.reevaluate, refunding.ask, refunding.end,
-        refunding.by_hand, refunding.exchange,
+        refunding.decide, refunding.by_hand, refunding.exchange,
         returning.decide, returning.step, returning.look, returning.receive, returning.inspect,
         returning.accept, returning.end_inspection, returning.ask_refund,
     ]  # fmt: skip

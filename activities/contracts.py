@@ -44,6 +44,7 @@ class Activity:
     FINISH = "finish"
     ASK_REFUND = "ask_refund"
     END_REFUND = "end_refund"
+    DECIDE_REFUND = "decide_refund"
     GIVE_BACK_BY_HAND = "give_back_by_hand"
     OPEN_EXCHANGE = "open_exchange"
     DECIDE_RETURN = "decide_return"

@@ -14,9 +14,18 @@ from activities.facts import order_facts
 from domain.amounts import amount_due
 from domain.decision import RefundCause, RefundOutcome, RefundSnapshot
 from domain.order import Order
-from domain.refunds import EndRefund, GiveBack, RefundAsked, RefundRequest, RefundSum
+from domain.refunds import (
+    EndRefund,
+    GiveBack,
+    RefundAsked,
+    RefundMethod,
+    RefundRequest,
+    RefundSum,
+    refund_of_workflow,
+)
 from finance.refunds import refund_of
-from store import decisions, orders, refunds
+from finance.returns import sum_for
+from store import decisions, fulfillments, orders, refunds
 
 
 class Refunding:
@@ -32,28 +41,70 @@ class Refunding:
         def step(connection: Connection) -> RefundAsked:
             rows = orders.rows(connection, request.order_id)
             paid = orders.payment(connection, request.order_id)
-            amount = overcaptured(connection, rows, paid)
-            if paid is None or not amount:
-                return RefundAsked()
             order = Order.model_validate_json(rows.order.body)
-            found = _parts(order, rows, paid, amount)
+            if request.fulfillment_id:
+                found = self._of_parcel(connection, rows, order, request.fulfillment_id)
+            else:
+                amount = overcaptured(connection, rows, paid)
+                found = _parts(order, rows, paid, amount) if paid and amount else RefundSum()
+            if found.total_minor <= 0:
+                return RefundAsked()
             outcome, decision_id = ask_policy(
-                self._c, connection, rows, request, request.cause, amount
+                self._c, connection, rows, request, request.cause, found.total_minor
             )
             held = outcome.action == "review"
+            method: RefundMethod = "payment" if paid else "by_hand"
             refund_id = refunds.ask(
                 connection, order.id, request.cause, found, order.currency, decision_id,
-                outcome.because, request.at, held=held,
+                outcome.because, request.at, held=held, method=method,
             )  # fmt: skip
             return RefundAsked(
                 refund_id=refund_id,
-                amount_minor=amount,
+                amount_minor=found.total_minor,
                 currency=order.currency,
                 because=outcome.because,
                 approver=(outcome.owner or "finance") if held else None,
+                method=method,
             )
 
         return self._c.db.once(request.key, RefundAsked, step)
+
+    @activity.defn(name=Activity.DECIDE_REFUND)
+    def decide(self, request: m.Keyed) -> RefundAsked:
+        """Ask the refund policy about an amount that a person wants to give back."""
+
+        def step(connection: Connection) -> RefundAsked:
+            row = refunds.get(connection, refund_of_workflow(request.order_id))
+            rows = orders.rows(connection, row.order_id)
+            outcome, decision_id = ask_policy(
+                self._c, connection, rows, request, row.cause, row.amount_minor, counted=True
+            )
+            held = outcome.action == "review"
+            refunds.decided(connection, row, decision_id, outcome.because, held, request.at)
+            return RefundAsked(
+                refund_id=row.id,
+                amount_minor=row.amount_minor,
+                currency=row.currency,
+                because=f"{row.comment}: {outcome.because}",
+                approver=(outcome.owner or "finance") if held else None,
+                method=row.method,
+                requester=row.requester,
+            )
+
+        return self._c.db.once(request.key, RefundAsked, step)
+
+    def _of_parcel(
+        self, connection: Connection, rows: orders.Rows, order: Order, fulfillment_id: str
+    ) -> RefundSum:
+        """What was paid for what a fulfillment order has sent, and that nobody gets."""
+        sent = fulfillments.allocations(
+            connection, fulfillment_id=fulfillment_id, statuses=("consumed",)
+        )
+        due: dict[str, int] = {}
+        for a in sent:
+            due[a.line_id] = due.get(a.line_id, 0) + a.quantity
+        before, shipping = refunds.paid_for_no_more(connection, rows)
+        return sum_for(order, before, due, dict.fromkeys(due, "not_as_described"), 0, shipping)
 
     @activity.defn(name=Activity.GIVE_BACK_BY_HAND)
     def by_hand(self, request: GiveBack) -> m.Audited:
@@ -92,9 +143,13 @@ class Refunding:
 
 def ask_policy(
     context: Context, connection: Connection, rows: orders.Rows, request: m.Keyed,
-    cause: RefundCause, amount_minor: int,
+    cause: RefundCause, amount_minor: int, *, counted: bool = False,
 ) -> tuple[RefundOutcome, str]:  # fmt: skip
-    """What the refund policy says of an amount, and the ID of the recorded decision."""
+    """What the refund policy says of an amount, and the ID of the recorded decision.
+
+    Args:
+        counted: the amount is among those that the store knows already.
+    """
     order_id = rows.order.id
     recent, yearly = refunds.of_customer(connection, order_id, request.at)
     snapshot = RefundSnapshot(
@@ -103,8 +158,8 @@ def ask_policy(
         cause=cause,
         amount_minor=amount_minor,
         captured_minor=refunds.taken_minor(connection, order_id),
-        settled_minor=refunds.promised_minor(connection, order_id),
-        recent_refunds=recent,
+        settled_minor=refunds.promised_minor(connection, order_id) - amount_minor * counted,
+        recent_refunds=recent - counted,
         yearly_orders=yearly,
     )
     decision = context.decide(connection, snapshot)

@@ -173,9 +173,7 @@ class Returning:
                 ],
                 asked,
             )
-            before, shipping = refunds.units_paid_back(connection, order.id)
-            for line_id, units in orders.never_charged(rows, paid).items():
-                before[line_id] = before.get(line_id, 0) + units
+            before, shipping = refunds.paid_for_no_more(connection, rows)
             found = sum_for(
                 order, before, due, {x.line_id: x.reason for x in lines},
                 self._c.network.returns.restocking_fee_percent, shipping,

@@ -168,6 +168,10 @@ REFUND = {
         "cli.refund:list_refunds",
         "Refunds, the newest first: what for, how much, and whether it is back.",
     ),
+    "give": (
+        "cli.refund:give",
+        "Give money back for goodwill; the refund policy says who has to agree.",
+    ),
     "approve": (
         "cli.refund:approve",
         "Agree to a refund that waits for it; nobody agrees to what they caused.",

@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
+from activities.refund_desk import RefundDesk
 from cli.decide import act
-from cli.options import AsJson, Comment, User
+from cli.options import AsJson, Comment, OrderArg, User
+from cli.order import known_order
 from cli.session import bad_input, console, print_json, refuse, session, table
 from domain.cases import CaseAction
 from domain.refunds import RefundSum
-from domain.units import format_money, to_major
-from store import cases, refunds
+from domain.units import format_money, to_major, to_minor
+from store import cases, orders, refunds
+from store.audit import audit_log
 
 RefundId = Annotated[str, typer.Argument(help="The refund's ID, as `list` shows it.")]
 STATES = (
@@ -49,6 +52,31 @@ def list_refunds(
         amount = f"{to_major(r.amount_minor, r.currency)} {r.currency}"
         shown.add_row(r.id, r.cause, r.method, amount, r.state, lines, r.because)
     console.print(shown)
+
+
+def give(
+    order: OrderArg,
+    amount: Annotated[str, typer.Argument(help="In the order's currency, for example 5.00.")],
+    user: User,
+    comment: Annotated[str, typer.Option(help="Why; who agrees will read it.")],
+    credit: Annotated[bool, typer.Option("--credit", help="As store credit.")] = False,
+) -> None:
+    """Give money back for goodwill; the refund policy says who has to agree.
+
+    Example: meshline refund give 1042 5.00 --as casey --comment "came late for a birthday"
+    """
+    with bad_input():
+        s = session()
+        order_id = known_order(s, order)
+        with s.db.read() as connection:
+            currency = orders.row(connection, order_id).currency
+        try:
+            minor = to_minor(amount, currency)
+        except ValueError as wrong:
+            refuse(f"AMOUNT: {wrong}")
+        desk = RefundDesk(s.db, audit_log(s.settings.home), s.network, user, s.now())
+        refund_id = desk.give(order_id, minor, comment, credit=credit)
+    console.print(f"[green]✓[/] asked for: {refund_id}", highlight=False, soft_wrap=True)
 
 
 def approve(refund_id: RefundId, user: User, comment: Comment = "") -> None:

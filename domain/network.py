@@ -7,7 +7,7 @@ file is the caller's business.
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -20,6 +20,8 @@ from domain.invoices import Contract
 from domain.order import Currency, Identifier, Role
 from domain.returns import ReturnTerms
 
+# libyaml where it is there: a file of some hundred lines takes a third of a second without it
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SHARED = "shared"  # how people read of units that are allotted to no pool
 
 
@@ -352,7 +354,7 @@ def parse_network(text: str, source: str) -> Network:
         InvalidInput: naming every field that is wrong, as ``source: path: reason. remedy``.
     """
     try:
-        body = yaml.safe_load(text)
+        body = yaml.load(text, Loader=_LOADER)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source

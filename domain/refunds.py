@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from domain.base import Frozen
+from domain.clock import BusinessClock
 from domain.decision import RefundCause
-from domain.messages import Keyed
+from domain.messages import Endpoint, Keyed
 from domain.order import Role
 
 RefundMethod = Literal["payment", "store_credit", "by_hand", "exchange"]
@@ -44,10 +45,40 @@ class RefundSum(Frozen):
         return of_lines + self.shipping_minor + self.other_minor
 
 
+PREFIX = "refund:"
+
+
+def workflow_of(refund_id: str) -> str:
+    """The workflow of a refund that neither an order's nor a return's workflow pays."""
+    return PREFIX + refund_id.removeprefix("order:")
+
+
+def refund_of_workflow(workflow_id: str) -> str:
+    """The refund that such a workflow pays; empty for any other workflow."""
+    rest = workflow_id.removeprefix(PREFIX)
+    return f"order:{rest}" if rest != workflow_id else ""
+
+
+class RefundStart(Frozen):
+    """Input of a refund's own workflow."""
+
+    refund_id: str
+    order_id: str
+    channel: str
+    clock: BusinessClock
+    cx: Endpoint | None = None
+    payment: Endpoint | None = None
+
+
 class RefundRequest(Keyed):
-    """Work out what is owed back, and decide when it is paid."""
+    """Work out what is owed back, and decide when it is paid.
+
+    Attributes:
+        fulfillment_id: only for what was sent with it, where it will not arrive.
+    """
 
     cause: RefundCause
+    fulfillment_id: str = ""
 
 
 class RefundAsked(Frozen):

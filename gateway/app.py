@@ -22,8 +22,9 @@ from activities.settings import Settings
 from connectors.errors import BadSignature, ConnectorError, ContractBroken
 from connectors.ports import OMS, Inbound, Webhooks
 from domain.base import Problem
-from gateway.loops import Loops, endpoint
+from gateway.loops import Loops
 from gateway.schedules import ensure_schedules
+from gateway.starters import endpoint
 from store import catalog
 from workflows.plugin import meshline_plugin
 

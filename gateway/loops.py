@@ -20,25 +20,24 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.context import Context
-from activities.contracts import MAIN_QUEUE, connector_queue, m
+from activities.contracts import MAIN_QUEUE, m
 from connectors.errors import ConnectorError
 from connectors.ports import Pollable
 from domain.carriers import CarrierStart
 from domain.clock import BusinessClock
 from domain.fulfillment import Observation, Quantity
-from domain.returns import EXCHANGE, ReturnStart, workflow_of
+from domain.returns import EXCHANGE, workflow_of
 from domain.rollouts import RolloutStart
 from gateway.intake import Door
-from store import cases, circuits, fulfillments, inbox, orders, policies, returns
+from gateway.starters import Starters, endpoint
+from store import cases, circuits, fulfillments, inbox, orders, policies
 from store import tables as t
 from workflows import attributes as a
 from workflows.carrier_health import CarrierHealthWorkflow
 from workflows.order import OrderWorkflow
-from workflows.returns import ReturnWorkflow
 from workflows.rollout import PolicyRolloutWorkflow
 
 RELAY_AT_ONCE = 16
-RETURNS_AT_ONCE = 20
 UNMATCHED_WINDOW = timedelta(hours=48)
 log = structlog.get_logger()
 
@@ -67,6 +66,7 @@ class Loops:
             self._forever("relay", 0.25, self.relay),
             self._forever("rollouts", 0.5, self.dispatch_rollouts),
             self._forever("returns", 0.5, self.dispatch_returns),
+            self._forever("refunds", 0.5, self.dispatch_refunds),
             self._forever("rematch", 1.0, self.rematch),
             self._forever("wake", 1.0, self.wake_holds),
             self._forever("carriers", 1.0, self.watch_carriers),
@@ -199,59 +199,11 @@ class Loops:
 
     async def dispatch_returns(self) -> int:
         """Start the workflows of returns that were asked for."""
+        return await Starters(self._c, self._client, self._clock).returns()
 
-        def waiting() -> list[Any]:
-            with self._c.db.read() as connection:
-                return list(returns.waiting_to_start(connection, RETURNS_AT_ONCE))
-
-        rows = await self._c.db.in_thread(waiting)
-        await asyncio.gather(*(self._start_return(row) for row in rows))
-
-        def mark() -> None:
-            with self._c.db.write() as connection:
-                returns.mark_started(connection, [row.id for row in rows])
-
-        if rows:
-            await self._c.db.in_thread(mark)
-        return len(rows)
-
-    async def _start_return(self, row: Any) -> None:
-        pairs: list[SearchAttributePair[Any]] = [
-            SearchAttributePair(a.ORDER_STATUS, "requested"),
-            SearchAttributePair(a.CHANNEL, row.channel),
-            SearchAttributePair(a.WAITING_FOR, "return"),
-            SearchAttributePair(a.WAITING_SINCE, self.door.now()),
-            SearchAttributePair(a.EXCEPTION_CLASS, "none"),
-        ]
-        try:
-            await self._client.start_workflow(
-                ReturnWorkflow.run,
-                self.return_start(row),
-                id=row.id,
-                task_queue=MAIN_QUEUE,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                search_attributes=TypedSearchAttributes(pairs),
-                static_summary=f"return of {row.order_id}",
-            )
-        except WorkflowAlreadyStartedError:
-            log.info("already started", returned=row.id)
-
-    def return_start(self, row: Any) -> ReturnStart:
-        """The workflow's input for a row of returns."""
-        network = self._c.network
-        channel, terms = network.channel(row.channel), network.returns
-        label = network.service(terms.service).connector if terms.service else ""
-        return ReturnStart(
-            return_id=row.id,
-            order_id=row.order_id,
-            channel=row.channel,
-            clock=self._clock,
-            terms=terms,
-            cx=endpoint(network.cx_connector),
-            payment=endpoint(channel.payment_connector) if channel else None,
-            label=endpoint(label),
-        )
+    async def dispatch_refunds(self) -> int:
+        """Start the workflows of refunds that people want."""
+        return await Starters(self._c, self._client, self._clock).refunds()
 
     def order_start(self, row: Any) -> m.OrderStart:
         """The workflow's input for a row of orders. No shop knows of an exchange, and nobody pays
@@ -408,8 +360,3 @@ class Loops:
             )
             self._heard[carrier] = seen
         return 0
-
-
-def endpoint(name: str) -> m.Endpoint | None:
-    """A configured connector and its task queue; None where none is named."""
-    return m.Endpoint(connector=name, queue=connector_queue(name)) if name else None

@@ -199,7 +199,7 @@ WHERE o.status IN ended AND p.refunded_minor <> i.refunded;
 -- : refund {0} of {1}: the order is over, the refund is {2}
 SELECT r.id, r.amount_minor, r.state FROM ours.refunds r JOIN ours.orders o ON o.id = r.order_id
 LEFT JOIN ours.returns b ON b.id = r.return_id
-WHERE o.status IN ended AND r.state NOT IN ('settled', 'cancelled')
+WHERE r.cause <> 'goodwill' AND o.status IN ended AND r.state NOT IN ('settled', 'cancelled')
 AND (b.id IS NULL OR b.state IN over_and_done);
 -- : order {0}: {1} refunded, its settled refunds are {2}
 SELECT p.order_id, p.refunded_minor, coalesce(sum(r.amount_minor), 0) FROM ours.payments p
@@ -227,8 +227,9 @@ JOIN ours.returns r ON r.id = l.return_id
 JOIN ours.order_lines o ON o.order_id = r.order_id AND o.line_id = l.line_id
 WHERE r.state NOT IN ('declined', 'cancelled', 'expired')
 GROUP BY r.order_id, l.line_id HAVING sum(l.quantity) > o.shipped;
--- duplicates: order {0} line {1}: {2} units are given back, {3} are cancelled or in returns
-SELECT f.order_id, p.line_id, p.units, o.cancelled + coalesce(b.units, 0) FROM (
+-- duplicates: order {0} line {1}: {2} units are given back, {3} are cancelled, lost or returned
+SELECT f.order_id, p.line_id, p.units,
+    o.cancelled + coalesce(b.units, 0) + coalesce(g.units, 0) AS may FROM (
     SELECT r.order_id, json_extract(j.value, '$.line_id') AS line_id,
         sum(json_extract(j.value, '$.quantity')) AS units
     FROM ours.refunds r, json_each(r.body, '$.parts') j
@@ -239,7 +240,13 @@ LEFT JOIN (
     SELECT r.order_id, l.line_id, sum(l.quantity) AS units FROM ours.return_lines l
     JOIN ours.returns r ON r.id = l.return_id GROUP BY 1, 2
 ) b ON b.order_id = p.order_id AND b.line_id = p.line_id
-WHERE p.units > o.cancelled + coalesce(b.units, 0);
+LEFT JOIN (
+    SELECT order_id, line_id, sum(quantity) AS units FROM ours.allocations
+    WHERE status = 'consumed' AND fulfillment_id IN (
+        SELECT fulfillment_id FROM ours.shipments WHERE status IN ('lost', 'returned_to_sender'))
+    GROUP BY 1, 2
+) g ON g.order_id = p.order_id AND g.line_id = p.line_id
+WHERE p.units > may;
 -- duplicates: return {0}: {1} units of {2} are back in stock, {3} were received
 SELECT i.return_id, m.units, i.sku, i.received FROM (
     SELECT return_id, sku, sum(received) AS received FROM ours.return_lines GROUP BY 1, 2

@@ -40,6 +40,7 @@ WORKED_BY = {
     "compensation_refused": "frankie", "out_of_stock": "riley", "hold_overdue": "riley",
     "shipment_lost": "casey", "returned_to_sender": "casey", "delivery_delayed": "casey",
     "capture_failed": "dana", "refund_due": "dana", "refund_failed": "dana",
+    "refund_by_hand": "kim",
 }  # fmt: skip
 PLATFORM = {
     "vendor_unavailable", "contract_broken", "vendor_refused", "unconfirmed", "vendor_auth_failed",
@@ -97,7 +98,13 @@ def intentions(case: Json, seed: int) -> list[str]:
     if kind in ("label_refused", "carrier_outage"):
         return ["retry", "reroute", "retry"] if draw < 0.6 else ["reroute", "retry"]
     if kind in ("shipment_lost", "returned_to_sender"):
-        return ["reroute"] if draw < 0.6 else ["resolve"]
+        return ["reroute"] if draw < 0.5 else ["cancel"] if draw < 0.85 else ["resolve"]
+    if kind == "refund_by_hand":
+        return ["resolve"]
+    if kind == "return_waits":
+        return ["ack"]
+    if kind.startswith("return_"):
+        return ["approve"] if draw < 0.6 else ["reject"]
     if kind == "out_of_stock":
         return ["ship_partial", "cancel"] if draw < 0.6 else ["cancel"]
     if kind == "capture_failed":

@@ -29,6 +29,9 @@ class RefundRow(SQLModel, table=True):
     decision_id: str
     because: str = text_column()
     external_id: str = ""
+    requester: str = "system"
+    comment: str = text_column(default="")
+    started: bool = Field(default=True, index=True)
     requested_at: datetime = time_column()
     ended_at: datetime | None = time_column(default=None)
 

@@ -24,7 +24,7 @@ class OverCaptured(Exception):  # noqa: N818 - refused before a bank hears of it
 def ask(
     connection: Connection, order_id: str, cause: str, amount: RefundSum, currency: str,
     decision_id: str, because: str, at: datetime, *, held: bool, return_id: str = "",
-    method: str = "payment",
+    method: str = "payment", requester: str = "system", comment: str = "",
 ) -> str:  # fmt: skip
     """Record a refund that is wanted; its ID.
 
@@ -32,6 +32,7 @@ def ask(
         held: somebody has to agree to it first.
         return_id: what came back for it, if anything.
         method: payment, store_credit, exchange or by_hand.
+        requester, comment: who wants it and why; one that a person wants has its own workflow.
     """
     count = connection.execute(
         select(func.count()).select_from(t.refunds).where(_R.order_id == order_id)
@@ -43,7 +44,7 @@ def ask(
             state="requested",
             amount_minor=amount.total_minor, currency=currency, body=amount.model_dump_json(),
             decision_id=decision_id, because=because, external_id="", requested_at=at,
-            ended_at=None,
+            ended_at=None, requester=requester, comment=comment, started=requester == "system",
         )
     )  # fmt: skip
     events.append(
@@ -54,6 +55,33 @@ def ask(
     if held:
         events.move(connection, "refund", "hold", refund_id, order_id, at)
     return refund_id
+
+
+def decided(
+    connection: Connection, row: Row[Any], decision_id: str, because: str, held: bool, at: datetime
+) -> None:
+    """What policy says of a refund that a person wants."""
+    values = {"decision_id": decision_id, "because": because}
+    connection.execute(update(t.refunds).where(_R.id == row.id).values(values))
+    if held:
+        events.move(connection, "refund", "hold", row.id, row.order_id, at)
+
+
+def waiting_to_start(connection: Connection, limit: int) -> Sequence[Any]:
+    """Refunds that people want and no workflow was started for, with their order's channel."""
+    query = (
+        select(_R.id, _R.order_id, t.orders.c.channel)
+        .join_from(t.refunds, t.orders, t.orders.c.id == _R.order_id)
+        .where(_R.started.is_(False))
+        .order_by(_R.requested_at, _R.id)
+        .limit(limit)
+    )
+    return list(connection.execute(query))
+
+
+def mark_started(connection: Connection, refund_ids: Sequence[str]) -> None:
+    """Temporal has accepted their workflows."""
+    connection.execute(update(t.refunds).where(_R.id.in_(refund_ids)).values(started=True))
 
 
 def get(connection: Connection, refund_id: str) -> Row[Any]:
@@ -155,7 +183,7 @@ def end(connection: Connection, refund_id: str, reason: str, at: datetime) -> No
 
 
 def units_paid_back(
-    connection: Connection, order_id: str, return_id: str = ""
+    connection: Connection, order_id: str, return_id: str = "", causes: Sequence[str] = ()
 ) -> tuple[dict[str, int], int]:
     """Units by line that refunds of an order name, and the shipping that goes back with them;
     those that were given up are not among them.
@@ -163,12 +191,15 @@ def units_paid_back(
     Args:
         return_id: only this return's, and those too that were given up: a person has dealt with
             them.
+        causes: only refunds for these.
     """
     query = select(_R.body).where(_R.order_id == order_id)
     if return_id:
         query = query.where(_R.return_id == return_id)
     else:
         query = query.where(_R.state != "cancelled")
+    if causes:
+        query = query.where(_R.cause.in_(causes))
     units: dict[str, int] = {}
     shipping = 0
     for body in connection.execute(query).scalars():
@@ -176,6 +207,16 @@ def units_paid_back(
         shipping += found.shipping_minor
         for part in found.parts:
             units[part.line_id] = units.get(part.line_id, 0) + part.quantity
+    return units, shipping
+
+
+def paid_for_no_more(connection: Connection, found: orders.Rows) -> tuple[dict[str, int], int]:
+    """Units by line that the customer has not paid for, or that are given back; and the shipping
+    that is."""
+    units, shipping = units_paid_back(connection, found.order.id)
+    free = orders.never_charged(found, orders.payment(connection, found.order.id))
+    for line_id, count in free.items():
+        units[line_id] = units.get(line_id, 0) + count
     return units, shipping
 
 

@@ -11,12 +11,14 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from domain import returns as r
 from domain.base import InvalidInput, Problem
 from domain.fulfillment import Fact, FulfillmentPlan
-from store import events, inventory, orders
+from domain.refunds import refund_of_workflow
+from store import events, inventory, orders, refunds
 from store import tables as t
 from store.statements import insert_into
 
 _R, _L = t.returns.c, t.return_lines.c
 _DAYS = timedelta(days=90)
+ASTRAY = ("lost", "returned_to_sender")  # what the customer never had, and was paid for
 
 
 def ask(connection: Connection, wish: r.ReturnWish, node: str, at: datetime) -> str:
@@ -85,6 +87,7 @@ def _may_come_back(connection: Connection, wish: r.ReturnWish) -> dict[str, str]
     """
     shipped = {x.line_id: x for x in orders.line_rows(connection, wish.order_id)}
     asked = units_asked(connection, wish.order_id)
+    astray, _shipping = refunds.units_paid_back(connection, wish.order_id, causes=ASTRAY)
     wrong: dict[str, str] = {}
     for x in wish.lines:
         line = shipped.get(x.line_id)
@@ -92,11 +95,14 @@ def _may_come_back(connection: Connection, wish: r.ReturnWish) -> dict[str, str]
             wrong[x.line_id] = "stands twice"
         elif line is None:
             wrong[x.line_id] = f"is none of {', '.join(sorted(shipped))}"
-        elif x.quantity > (left := line.shipped - asked.get(x.line_id, 0)):
-            wrong[x.line_id] = (
-                f"{x.quantity} are asked for, {line.shipped} were shipped and "
-                f"{line.shipped - left} are in other returns"
-            )
+        else:
+            there = line.shipped - astray.get(x.line_id, 0)
+            others = asked.get(x.line_id, 0)
+            if x.quantity > there - others:
+                wrong[x.line_id] = (
+                    f"{x.quantity} are asked for, {there} were shipped and "
+                    f"{others} are in other returns"
+                )
     if wrong:
         raise InvalidInput(
             *(
@@ -137,8 +143,12 @@ def get(connection: Connection, return_id: str) -> Row[Any]:
 
 
 def order_of(connection: Connection, workflow_id: str) -> str:
-    """The order that a workflow is about: itself, or what a return comes back of."""
-    return get(connection, workflow_id).order_id if r.is_return(workflow_id) else workflow_id
+    """The order that a workflow is about: itself, or that of a return or of a refund."""
+    if r.is_return(workflow_id):
+        return str(get(connection, workflow_id).order_id)
+    if refund_id := refund_of_workflow(workflow_id):
+        return str(refunds.get(connection, refund_id).order_id)
+    return workflow_id
 
 
 def find(connection: Connection, text: str) -> str | None:

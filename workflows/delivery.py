@@ -11,8 +11,10 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import Activity, m
     from domain.cases import CaseAction
+    from domain.decision import RefundCause
     from domain.fulfillment import Fact
 
+from workflows.refunds import Refunds
 from workflows.review import OpenCase
 
 if TYPE_CHECKING:
@@ -102,6 +104,10 @@ class Delivery:
                 "send it again",
             )
             await f.on_returned(None, f, again.returned)
+        elif action == CaseAction.CANCEL:
+            cause: RefundCause = "lost" if kind == "shipment_lost" else "returned_to_sender"
+            refunds = Refunds(f.desk, f.review)
+            await refunds.pay_back(cause, f.desk.start.payment, f.ref.id)
         await f.review.close(entry, f"{action}")
 
     def _over(self, entry: OpenCase | None) -> bool:

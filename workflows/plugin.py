@@ -9,6 +9,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from workflows.carrier_health import CarrierHealthWorkflow
 from workflows.drift import PolicyDriftWorkflow
+from workflows.goodwill import RefundWorkflow
 from workflows.moving import SweepWorkflow
 from workflows.order import OrderWorkflow
 from workflows.reevaluation import ReevaluationWorkflow
@@ -19,6 +20,7 @@ from workflows.upkeep import UpkeepWorkflow
 WORKFLOWS = [
     OrderWorkflow,
     ReturnWorkflow,
+    RefundWorkflow,
     CarrierHealthWorkflow,
     PolicyRolloutWorkflow,
     PolicyDriftWorkflow,

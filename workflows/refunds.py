@@ -32,11 +32,22 @@ class Refunds:
         self._desk = desk
         self._review = review
 
-    async def pay_back(self, cause: RefundCause, payment: m.Endpoint) -> None:
-        """From what is owed to money that is back, or to a person who says that it is not."""
+    async def pay_back(
+        self, cause: RefundCause, payment: m.Endpoint | None, fulfillment_id: str = ""
+    ) -> None:
+        """From what is owed to money that is back, or to a person who says that it is not.
+
+        Args:
+            fulfillment_id: only for what was sent with it.
+        """
+        about = "/".join(x for x in (cause, fulfillment_id) if x)
         asked = await self._desk.store(
             Activity.ASK_REFUND,
-            RefundRequest(**self._desk.fresh(Activity.ASK_REFUND, about=cause), cause=cause),
+            RefundRequest(
+                **self._desk.fresh(Activity.ASK_REFUND, about=about),
+                cause=cause,
+                fulfillment_id=fulfillment_id,
+            ),
             RefundAsked,
             f"refund: {cause}",
         )

@@ -47,6 +47,13 @@ def test_refunds_are_listed_with_what_they_are_for() -> None:
     assert (code, "Take one of requested" in said) == (2, True)
 
 
+def test_goodwill_is_asked_for_with_a_reason_and_in_money() -> None:
+    code, said = run("give", "9", "5.00", "--as", "casey", "--comment", "late")
+    assert (code, "order '9'" in said) == (2, True)
+    code, said = run("give", "--help")
+    assert (code, "--credit" in said) == (0, True)
+
+
 def test_what_cannot_be_decided_says_why() -> None:
     code, said = run("approve", "order:x/refund/9", "--as", "dana")
     assert (code, "there is no refund" in said) == (2, True)

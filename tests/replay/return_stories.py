@@ -6,9 +6,11 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
+from activities.refund_desk import RefundDesk
 from connectors import errors as e
 from domain.cases import CaseAction
 from domain.fulfillment import Fact
+from domain.refunds import workflow_of
 from domain.returns import CancelReturn
 from store import tables as t
 from tests.bed import Bed
@@ -157,6 +159,33 @@ async def return_waits_at_dock(bed: Bed) -> Handle:
     return of(bed, mine)
 
 
+async def goodwill(bed: Bed) -> Handle:
+    """Money back without goods: finance agrees, and it is paid."""
+    order = await delivered(bed, "goodwill", ("TENT", 1))
+    c = bed.context
+    desk = RefundDesk(c.db, c.audit, c.network, "casey", bed.now())
+    mine = workflow_of(desk.give(order, 500, "late for a birthday"))
+    await bed.loops.dispatch_refunds()
+    await bed.decide(await bed.case(mine, "refund_due"), CaseAction.APPROVE, "dana")
+    return of(bed, mine)
+
+
+async def lost_and_paid_back(bed: Bed) -> Handle:
+    """A parcel is lost, and the customer gets the money for it."""
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("astray", [("TENT", 1)])
+    handle = await bed.start(incoming)
+    order = incoming.order.id
+    (row,) = await bed.fulfilling(order)
+    await bed.tell(row.id, Fact.PACKED)
+    await bed.until(lambda: bed.rows(t.shipments, order))
+    await bed.tell(row.id, Fact.SHIPPED)
+    await bed.until(lambda: bed.rows(t.payments, order)[0].captured_minor)
+    await bed.tell(row.id, Fact.LOST)
+    await bed.decide(await bed.case(order, "shipment_lost"), CaseAction.CANCEL, "casey")
+    return handle
+
+
 async def return_expired(bed: Bed) -> Handle:
     """Nobody sends it."""
     order = await delivered(bed, "expired", ("TENT", 1))
@@ -182,4 +211,5 @@ STORIES = (
     return_everyday, return_by_parts, return_kept, return_declined, return_called_off,
     return_without_label, return_of_another_item, return_empty_box, return_of_too_much,
     return_for_exchange, return_for_credit, return_waits_at_dock, return_expired, return_lost,
+    goodwill, lost_and_paid_back,
 )  # fmt: skip

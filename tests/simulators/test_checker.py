@@ -258,7 +258,7 @@ IN_OURS = [
     ("", "1 may come back, 2 received", "UPDATE return_lines SET received = 2"),
     ("duplicates", "3 units are in returns, 2 were shipped",
      "UPDATE return_lines SET quantity = 3"),
-    ("duplicates", "1 units are given back, 0 are cancelled or in returns",
+    ("duplicates", "1 units are given back, 0 are cancelled, lost or returned",
      "DELETE FROM return_lines"),
     ("duplicates", "1 units of MUG are back in stock, 0 were received",
      "UPDATE return_lines SET received = 0, inspected = 0"),

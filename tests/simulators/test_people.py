@@ -58,7 +58,7 @@ def test_most_costs_are_approved_and_some_are_rejected_by_the_role_that_was_aske
         ("handover_delayed", {"ack"}),
         ("vendor_unavailable", {"retry"}),
         ("out_of_stock", {"ship_partial", "cancel"}),
-        ("shipment_lost", {"reroute", "resolve"}),
+        ("shipment_lost", {"reroute", "cancel", "resolve"}),
         ("label_refused", {"retry", "reroute"}),
         ("refund_due", {"approve", "resolve"}),
         ("refund_failed", {"retry"}),
