@@ -1,4 +1,4 @@
-"""Whole demos by the dozen, judged: storms by seed, and kills; and both stories. `make campaign`.
+"""Whole demos by the dozen, judged: storms, kills, returns; and both stories. `make campaign`.
 
 Every run is a `meshline demo --exit` in a folder of its own, with orders generated from the
 run's seed. What a run has shown is kept under .meshline/campaign/COMMIT and, with the report,
@@ -35,11 +35,12 @@ RATE = 9_600  # business seconds a second: parcels on the way are waited for les
 LONGEST = 1_200  # seconds a run may take
 COLUMNS = (
     "commit", "orders", "completed", "cancelled", "rejected", "held", "waiting", "exceptions",
-    "approvals", "retries", "compensations", "labels_bought", "labels_voided", "duplicates",
-    "lost", "oversold", "refunds_over", "seconds",
+    "returns", "returns_over", "approvals", "retries", "compensations", "labels_bought",
+    "labels_voided", "duplicates", "lost", "oversold", "refunds_over", "seconds",
 )  # fmt: skip
 WORKER_KILLS, SERVER_KILLS = 5, 2
 STORIES = (("promo-spike", "--sensitivity"), ("carrier-outage",))
+RETURNED = 0.85  # of the orders of a run with returns
 KILLS_FROM, KILLS_UNTIL = 8, 70  # seconds after the start of the imports
 
 console = Console(stderr=True)
@@ -55,6 +56,7 @@ class Run:
     orders: int
     faults: str
     kills: tuple[str, ...] = field(default=())
+    returns: int = 0
 
     @property
     def name(self) -> str:
@@ -68,12 +70,21 @@ def storm(seed: int, orders: int) -> Run:
 
 def killing(seed: int, orders: int) -> Run:
     """Five SIGKILLs for the worker, two for the Temporal server, at times drawn by the seed."""
+    return Run("kills", seed, orders, "normal", _kills(seed, KILLS_UNTIL))
+
+
+def returning(seed: int, orders: int) -> Run:
+    """Most customers send something back, under every fault, and kills for as long."""
+    return Run("returns", seed, orders, "storm", _kills(seed, 4 * KILLS_UNTIL),
+               round(orders * RETURNED))  # fmt: skip
+
+
+def _kills(seed: int, until: int) -> tuple[str, ...]:
     dice = Random(seed)
     children = ["worker"] * WORKER_KILLS + ["temporal"] * SERVER_KILLS
-    times = sorted(dice.sample(range(KILLS_FROM, KILLS_UNTIL), len(children)))
+    times = sorted(dice.sample(range(KILLS_FROM, until), len(children)))
     dice.shuffle(children)
-    kills = tuple(f"{at}:{child}" for at, child in zip(times, children, strict=True))
-    return Run("kills", seed, orders, "normal", kills)
+    return tuple(f"{at}:{child}" for at, child in zip(times, children, strict=True))
 
 
 async def carry_out(run: Run) -> Result:
@@ -86,7 +97,7 @@ async def carry_out(run: Run) -> Result:
         command = [
             sys.executable, str(ROOT / "starter.py"), "demo", "--data", "data", "--exit",
             "--faults", run.faults, "--seed", str(run.seed), "--summary", "out.json",
-            "--rate", str(RATE),
+            "--rate", str(RATE), "--returns", str(run.returns),
         ]  # fmt: skip
         command += [x for kill in run.kills for x in ("--kill", kill)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MESHLINE_")}
@@ -167,6 +178,7 @@ def report(found: dict[Run, Result], commit: str, more: str) -> str:
     for kind, title in (
         ("storm", "Storm: every fault of the simulators, often"),
         ("kills", f"Kills: the worker {WORKER_KILLS} times, the Temporal server {SERVER_KILLS}"),
+        ("returns", "Returns under storm, with kills of the worker and the Temporal server"),
     ):
         rows = sorted(
             ((run, r) for run, r in found.items() if run.kind == kind), key=lambda x: x[0].seed
@@ -242,6 +254,8 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=300, help="orders a storm")
     parser.add_argument("--kill-seeds", type=int, default=5, help="runs with kills")
     parser.add_argument("--kill-orders", type=int, default=100, help="orders of those")
+    parser.add_argument("--return-seeds", type=int, default=4, help="runs with returns")
+    parser.add_argument("--return-orders", type=int, default=160, help="orders of those")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     parser.add_argument(
         "--reuse", action="append", default=[], metavar="COMMIT",
@@ -253,6 +267,9 @@ def main() -> None:
     arguments = parser.parse_args()
     runs = [killing(seed, arguments.kill_orders) for seed in range(1, arguments.kill_seeds + 1)]
     runs += [storm(seed, arguments.orders) for seed in range(1, arguments.seeds + 1)]
+    runs += [
+        returning(seed, arguments.return_orders) for seed in range(1, arguments.return_seeds + 1)
+    ]
     commit = _commit()
     told = arguments.report.with_suffix(".json")
     kept = kept_of([commit, *arguments.reuse], told)

@@ -30,7 +30,8 @@ from domain.clock import BusinessClock
 
 RATE = 6_000.0  # 100 minutes a second: parcels travel for a minute
 LEFT_FOR_THE_PERSON = 3
-PLAYED = ("cli.app", "cli.cases", "cli.change", "cli.decide", "cli.order")  # verbs of the people
+PLAYED = ("cli.app", "cli.cases", "cli.change", "cli.decide", "cli.order", "cli.returning")
+RETURNS = 6  # asked for, of the orders that arrive first
 LONGEST = 900.0  # seconds; a demo that hangs says so and fails
 INTERRUPTED = 130
 QUIET = 12.0  # seconds without change after which what waits is seen as waiting for people
@@ -47,6 +48,7 @@ class Options:
     leave: bool
     summary: Path | None
     rate: float = RATE
+    returns: int = RETURNS
     kills: list[tuple[float, str]] = field(default_factory=list)
 
 
@@ -62,6 +64,9 @@ def demo(
     faults: Annotated[str, typer.Option(help="off, normal or storm.")] = "normal",
     leave: Annotated[bool, typer.Option("--exit", help="End by itself, no cases left.")] = False,
     summary: Annotated[Path | None, typer.Option(help="Write the judged result as JSON.")] = None,
+    returns: Annotated[
+        int, typer.Option(min=0, max=5_000, help="So many customers send something back.")
+    ] = RETURNS,
     rate: Annotated[float, typer.Option(hidden=True, min=1, max=20_000)] = RATE,
     kill: Annotated[list[str] | None, typer.Option(hidden=True, help="SECONDS:CHILD")] = None,
 ) -> None:
@@ -76,7 +81,7 @@ def demo(
     options = Options(
         data=data.absolute(), orders=orders, seed=seed, faults=faults,
         leave=leave or not sys.stdin.isatty() or not sys.stdout.isatty(),
-        summary=summary, rate=rate, kills=kills,
+        summary=summary, rate=rate, kills=kills, returns=returns,
     )  # fmt: skip
     with bad_input():
         code = asyncio.run(Demo(options).run())
@@ -171,7 +176,7 @@ class Demo:
                 python(
                     "-m", "simulators.people", "--program", str(ROOT / "starter.py"),
                     *(x for module in PLAYED for x in ("--preload", module)),
-                    "--leave", str(left),
+                    "--leave", str(left), "--returns", str(self.o.returns),
                     "--seed", str(self.o.seed), "--clock-rate", str(self.o.rate),
                     "--stop-file", str(self.home / "people.stop"),
                 ),

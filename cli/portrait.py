@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, select
 from activities.retries import SETTING
 from cli.session import Session, table
 from domain.cases import ExceptionCase
+from domain.returns import ENDED as RETURN_ENDED
 from store import cases, catalog
 from store import tables as t
 
@@ -58,7 +59,11 @@ class Portrait:
             self.counts["holds"] = len(cases.live_holds(connection))
             self.counts["events"] = _count(connection, t.events)
             self.counts["oms"] = _count(connection, t.orders, t.orders.c.source != "shopify")
-            waiting = self._waiting(connection)
+            self.counts["returns"] = _count(connection, t.returns)
+            self.counts["returns over"] = _count(
+                connection, t.returns, t.returns.c.state.in_(RETURN_ENDED)
+            )
+            waiting = self._waiting(connection) + _returns_moving(connection)
             pending = _count(connection, t.inbox, t.inbox.c.signal_pending.is_(True))
         state = (tuple(sorted(self.counts.items())), pending)
         now = monotonic()
@@ -122,6 +127,7 @@ class Portrait:
         clock = self._s.now()
         return (
             f"{self.counts['cases']} exceptions open, {self.counts['holds']} held, "
+            f"{self.counts['returns over']} of {self.counts['returns']} returns over, "
             f"{pace:.1f} orders/s, it is {clock:%a %d %b %H:%M}"
         )
 
@@ -171,6 +177,18 @@ class Portrait:
                 user = owners.get(row.owner, "pat")
                 waiting.append(f"meshline hold release {row.id} --as {user}")
         return [f".venv/bin/{c}" for c in [*waiting, *passing][:most]]
+
+
+def _returns_moving(connection: Connection) -> int:
+    """Returns that somebody or something moves: not those that a customer has not sent yet, or
+    that wait for a person."""
+    asked = select(t.exceptions.c.order_id).where(t.exceptions.c.ended_at.is_(None))
+    return _count(
+        connection,
+        t.returns,
+        t.returns.c.state.not_in((*RETURN_ENDED, "approved")),
+        t.returns.c.id.not_in(asked),
+    )
 
 
 def _count(connection: Connection, of: Any, *where: Any) -> int:

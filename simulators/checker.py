@@ -350,6 +350,8 @@ FIGURES = {
     "waiting": """SELECT count(*) FROM ours.orders WHERE status NOT IN ended
         AND id NOT IN (SELECT order_id FROM ours.holds WHERE status = 'active')
         AND id IN (SELECT order_id FROM ours.exceptions WHERE status IN unsettled)""",
+    "returns": "SELECT count(*) FROM ours.returns",
+    "returns_over": "SELECT count(*) FROM ours.returns WHERE state IN over_and_done",
     "exceptions": "SELECT count(*) FROM ours.exceptions",
     "approvals": "SELECT count(*) FROM ours.audit WHERE action = 'case_approve'",
     "retries": "SELECT 0",

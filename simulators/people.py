@@ -20,6 +20,7 @@ from random import Random
 from typing import Any
 
 from simulators.customers import Customers
+from simulators.returners import Returners
 from simulators.terminal import Run, terminal
 
 Json = dict[str, Any]
@@ -303,6 +304,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--program", type=Path, required=True, help="Meshline's entry, for example starter.py")
     add("--preload", action="append", default=[], help="a module that its commands need")
     add("--leave", type=int, default=0, help="so many waiting orders are left to you")
+    add("--returns", type=int, default=0, help="so many customers send something back")
     add("--seed", type=int, default=1, help="decides who decides how, and when")
     add("--clock-rate", type=float, default=1.0, help="business seconds per wall second")
     add("--stop-file", type=Path, default=None, help="ends when this file appears")
@@ -323,7 +325,10 @@ def main(arguments: list[str] | None = None) -> int:
     run = terminal(options.program, options.preload)
     people = People(run, options.leave, options.seed, options.clock_rate)
     customers = Customers(run, options.seed, options.clock_rate, people.left)
-    thread = customers.live_in_background(stopped)
+    threads = [customers.live_in_background(stopped)]
+    if options.returns:
+        returners = Returners(run, options.seed, options.clock_rate, options.returns)
+        threads.append(returners.live_in_background(stopped))
     holds, same = False, 0
     while not stopped():
         began = time.monotonic()
@@ -342,7 +347,8 @@ def main(arguments: list[str] | None = None) -> int:
             time.sleep(0.1)
         while not stopped() and time.monotonic() - began < EVERY_SECONDS:
             time.sleep(0.1)
-    thread.join()
+    for thread in threads:
+        thread.join()
     return 0
 
 

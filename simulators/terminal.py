@@ -39,23 +39,41 @@ def terminal(program: Path, preload: Sequence[str]) -> Run:
     def run(arguments: Sequence[str]) -> tuple[int, str]:
         with tempfile.TemporaryDirectory() as name:
             said = [Path(name) / "output", Path(name) / "errors"]
-            process = processes.Process(target=_be, args=(program, list(arguments), said))
+            ended = Path(name) / "code"
+            process = processes.Process(target=_be, args=(program, list(arguments), said, ended))
             process.start()
             process.join(CALL_SECONDS)
             if process.is_alive():
                 process.kill()
                 process.join()
                 return TIMED_OUT, f"no answer within {CALL_SECONDS:.0f} s"
-            code = process.exitcode
             texts = [path.read_text(errors="replace") for path in said if path.exists()]
-            return (1 if code is None else code), next((text for text in texts if text), "")
+            return _code(ended, process.exitcode), next((text for text in texts if text), "")
 
     return run
 
 
-def _be(program: Path, arguments: list[str], said: list[Path]) -> None:
+def _code(ended: Path, otherwise: int | None) -> int:
+    """The exit code that a command has left behind; ``otherwise`` where it was killed.
+
+    What multiprocessing says of one that was not cannot be trusted here: starting a process looks
+    after all others, so two threads may read one's code at once, and the second one finds none.
+    """
+    text = ended.read_text() if ended.exists() else ""
+    return int(text or otherwise or 1)
+
+
+def _be(program: Path, arguments: list[str], said: list[Path], ended: Path) -> None:
     """Become the program, in a process that was forked for it."""
     for number, path in enumerate(said, start=1):
         os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
     sys.argv = [str(program), *arguments]
-    runpy.run_path(str(program), run_name="__main__")
+    code = 1
+    try:
+        runpy.run_path(str(program), run_name="__main__")
+        code = 0
+    except SystemExit as asked:
+        code = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
+        raise
+    finally:
+        ended.write_text(str(code))

@@ -76,6 +76,7 @@ class ReturnWorkflow:
         self._cancel: CancelReturn | None = None
         self._asked: dict[Stage, int] = {}  # for how many units money was asked for
         self._extra_known = 0
+        self._given_up = False  # by the carrier
         self._last = False  # nothing more will come
         self._judged = False
         self._over = False  # nothing can be changed any more
@@ -210,10 +211,12 @@ class ReturnWorkflow:
     async def _take_in(self) -> None:
         """Follow what was told: scans first, then the money that goes with them."""
         self._news = False
+        told, self._told = self._told, []
         for fact, step in ((Fact.SHIPPED, "ship"), (Fact.DELIVERED, "arrive")):
-            if fact in self._told:
-                self._told.remove(fact)
+            if fact in told:
                 await self._step(step)
+        if Fact.LOST in told or Fact.RETURNED_TO_SENDER in told:
+            self._given_up = True
         if self._stands.scanned:
             self._pay_aside("first_scan")
         if self._stands.received:
@@ -235,6 +238,8 @@ class ReturnWorkflow:
 
     def _deadline(self) -> datetime:
         assert self._since is not None  # it was decided
+        if self._given_up and self._stands.scanned and not self._stands.received:
+            return self._since
         return self._since + due_after(self._start.terms, self._stands)
 
     def _what_is_next(self) -> str:
@@ -266,7 +271,9 @@ class ReturnWorkflow:
         days = self._start.terms.lost_days
         action, entry = await self._review.ask(
             "return_lost",
-            f"scanned, and not here after {days} days",
+            "scanned, and given up by the carrier"
+            if self._given_up
+            else f"scanned, and not here after {days} days",
             or_until=lambda: self._stands.received > 0,
             needs_approval=True,
             requester=self._stands.requester,
@@ -278,7 +285,7 @@ class ReturnWorkflow:
         elif action in (CaseAction.REJECT, CaseAction.RESOLVE):
             await self._end("expire", f"lost on its way back: {action}")
         elif action == CaseAction.WAIT:
-            self._since = self._desk.now()
+            self._since, self._given_up = self._desk.now(), False
         await self._review.close(entry, f"{action or 'it arrived'}")
         self._last = self._stands.state == "processed"
         return self._stands.state not in ENDED

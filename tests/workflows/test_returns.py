@@ -180,6 +180,20 @@ async def test_what_came_in_place_of_it_counts_where_somebody_else_says_so(
     assert bed.rows(t.payments, order)[0].refunded_minor == 28_000
 
 
+async def test_what_the_carrier_gives_up_is_a_case_at_once(bed: Bed) -> None:
+    order = await delivered(bed, "given-up")
+    mine = await bed.come_back(order, ("1", 1, "unwanted"))
+    await labelled(bed, mine)
+    await bed.scan(mine, Fact.SHIPPED, Fact.IN_TRANSIT, Fact.DELAYED, Fact.LOST)
+    case = await bed.case(mine, "return_lost")
+    assert "given up by the carrier" in case.because
+    await bed.scan(mine, Fact.OUT_FOR_DELIVERY, Fact.DELIVERED)
+    await receive(bed, mine, units("1", 1))  # it turns up all the same
+    await inspect(bed, mine, ("1", 1, "new"))
+    assert await ended(bed, mine) == "closed"
+    assert bed.rows(t.payments, order)[0].refunded_minor == 2_000
+
+
 async def test_more_than_was_asked_for_is_let_in_or_not(bed: Bed) -> None:
     order = await delivered(bed, "more", ("sku-more", 3))
     mine = await bed.come_back(order, ("1", 1, "style"))
