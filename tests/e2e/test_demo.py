@@ -26,7 +26,7 @@ def demo(folder: Path, *arguments: str) -> tuple[int, dict[str, Any], str]:
     done = subprocess.run(
         [
             sys.executable, str(ROOT / "starter.py"), "demo", "--exit", "--rate", RATE,
-            "--summary", str(summary), *arguments,
+            "--returns", "3", "--summary", str(summary), *arguments,
         ],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
@@ -39,6 +39,7 @@ def test_a_storm_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     assert verdict.get("violations") == [], output[-3_000:]
     assert code == 0, output[-3_000:]
     assert verdict["orders"] >= 8
+    assert verdict["returns"] >= 1
     ended = verdict["completed"] + verdict["cancelled"] + verdict["rejected"]
     assert ended + verdict["held"] + verdict["waiting"] == verdict["orders"]
 
