@@ -26,7 +26,7 @@ def demo(folder: Path, *arguments: str) -> tuple[int, dict[str, Any], str]:
     done = subprocess.run(
         [
             sys.executable, str(ROOT / "starter.py"), "demo", "--exit", "--rate", RATE,
-            "--returns", "3", "--summary", str(summary), *arguments,
+            "--summary", str(summary), *arguments,
         ],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
@@ -35,7 +35,9 @@ def demo(folder: Path, *arguments: str) -> tuple[int, dict[str, Any], str]:
 
 
 def test_a_storm_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
-    code, verdict, output = demo(tmp_path, "--orders", "10", "--faults", "storm", "--seed", "5")
+    code, verdict, output = demo(
+        tmp_path, "--orders", "10", "--faults", "storm", "--seed", "5", "--returns", "3"
+    )
     assert verdict.get("violations") == [], output[-3_000:]
     assert code == 0, output[-3_000:]
     assert verdict["orders"] >= 8
@@ -47,7 +49,7 @@ def test_a_storm_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
 def test_killed_workers_and_servers_lose_nothing(tmp_path: Path) -> None:
     kills = ["5:worker", "9:temporal", "15:worker", "19:gateway", "24:sim-tryton"]
     code, verdict, output = demo(
-        tmp_path, "--orders", "10", "--faults", "normal", "--seed", "3",
+        tmp_path, "--orders", "10", "--faults", "normal", "--seed", "3", "--returns", "0",
         *(x for k in kills for x in ("--kill", k)),
     )  # fmt: skip
     assert verdict.get("violations") == [], output[-3_000:]
