@@ -10,13 +10,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from activities.deeds import Deeds
 from domain.base import InvalidInput, Problem
 from domain.circuits import EVERYWHERE, Circuit, closed
-from domain.network import Network
 from domain.order import Role
 from store import circuits, events
-from store.audit import AuditLog
-from store.database import Database
 
 MAY: tuple[Role, ...] = ("fulfillment_ops", "platform")
 
@@ -25,22 +23,8 @@ class NotAllowed(Exception):  # noqa: N818 - says why a person may not
     """The person may not do this. Nothing was changed."""
 
 
-class CarrierDesk:
-    """The deeds of one person at one time.
-
-    Args:
-        user: who acts, a user of the network file.
-        at: business time.
-    """
-
-    def __init__(
-        self, db: Database, audit: AuditLog, network: Network, user: str, at: datetime
-    ) -> None:
-        self._db = db
-        self._audit = audit
-        self._network = network
-        self._user = user
-        self._at = at
+class CarrierDesk(Deeds):
+    """What people do about carriers."""
 
     def disable(self, carrier: str, node: str, until: datetime | None, because: str) -> None:
         """Switch a carrier off.

@@ -7,46 +7,29 @@ audit row. It counts for the next decision, wherever that is made.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Row
 
+from activities.deeds import Deeds
 from activities.policies import published
 from activities.stages import go_on, withdraw
 from domain.base import InvalidInput, Problem
-from domain.network import Network
 from domain.states import IllegalTransition
 from policies import governance, load_policy
 from policies.language import Document, parse
 from policies.library import named_at
 from policies.rollout import Progress, begin, promoted
 from store import policies as catalogue
-from store.audit import AuditLog
-from store.database import Database
 
 
 class Refused(Exception):  # noqa: N818 - says why a person may not, or why it cannot be
     """A deed that is not allowed, or not possible now. Nothing was changed."""
 
 
-class Governance:
-    """The deeds of one person at one time.
-
-    Args:
-        user: who acts, a user of the network file.
-        at: business time.
-    """
-
-    def __init__(
-        self, db: Database, audit: AuditLog, network: Network, user: str, at: datetime
-    ) -> None:
-        self._db = db
-        self._audit = audit
-        self._network = network
-        self._user = user
-        self._at = at
+class Governance(Deeds):
+    """What people do about policies."""
 
     @property
     def _roles(self) -> Any:

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from activities.deeds import Deeds
 from domain.base import InvalidInput, Problem
-from domain.network import Network
 from domain.order import Role
 from domain.refunds import RefundMethod, RefundSum
 from domain.units import to_major
 from store import orders, refunds
-from store.audit import AuditLog
-from store.database import Database
 
 MAY: tuple[Role, ...] = ("customer_care", "finance", "revenue_ops")
 
 
-class RefundDesk:
-    """The deeds of one person at one time.
-
-    Args:
-        user: who acts, a user of the network file.
-        at: business time.
-    """
-
-    def __init__(
-        self, db: Database, audit: AuditLog, network: Network, user: str, at: datetime
-    ) -> None:
-        self._db = db
-        self._audit = audit
-        self._network = network
-        self._user = user
-        self._at = at
+class RefundDesk(Deeds):
+    """What people do about refunds."""
 
     def give(self, order_id: str, amount_minor: int, comment: str, *, credit: bool = False) -> str:
         """Want an amount given back for goodwill; its refund's ID. The refund policy says who has

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import Connection
 
+from activities.deeds import Deeds
 from domain.base import InvalidInput, Problem
-from domain.network import Network
 from domain.order import Role
 from domain.returns import ReturnWish
 from store import catalog, returns
-from store.audit import AuditLog
-from store.database import Database
 
 MAY: tuple[Role, ...] = ("customer_care", "fulfillment_ops", "revenue_ops", "platform")
 
 
-class ReturnDesk:
-    """The deeds of one person at one time.
-
-    Args:
-        user: who acts, a user of the network file.
-        at: business time.
-    """
-
-    def __init__(
-        self, db: Database, audit: AuditLog, network: Network, user: str, at: datetime
-    ) -> None:
-        self._db = db
-        self._audit = audit
-        self._network = network
-        self._user = user
-        self._at = at
+class ReturnDesk(Deeds):
+    """What people do about returns."""
 
     def ask(self, wishes: Sequence[ReturnWish]) -> list[str]:
         """Take wishes in, all or none; the IDs of their returns. Each gets a workflow of its own.

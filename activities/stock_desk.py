@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from sqlalchemy import Connection
 
+from activities.deeds import Deeds
 from domain.base import Frozen, InvalidInput, Problem
-from domain.network import Network
 from domain.order import Role
 from store import events, inventory, pools
-from store.audit import AuditLog
-from store.database import Database
 
 MAY: tuple[Role, ...] = ("revenue_ops", "fulfillment_ops", "platform")
 
@@ -38,22 +35,8 @@ class Allotted(Frozen):
     before: int
 
 
-class StockDesk:
-    """The deeds of one person at one time.
-
-    Args:
-        user: who acts, a user of the network file.
-        at: business time.
-    """
-
-    def __init__(
-        self, db: Database, audit: AuditLog, network: Network, user: str, at: datetime
-    ) -> None:
-        self._db = db
-        self._audit = audit
-        self._network = network
-        self._user = user
-        self._at = at
+class StockDesk(Deeds):
+    """What people do with stock."""
 
     def allot(self, wanted: Sequence[Allotment]) -> list[Allotted]:
         """Let pools have what is wanted, all of it or nothing; said again it changes nothing.

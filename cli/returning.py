@@ -38,7 +38,6 @@ STATES = (
 )  # fmt: skip
 
 ReturnArg = Annotated[str, typer.Argument(metavar="RETURN", help="Its ID, as `list` shows it.")]
-Lines = Annotated[list[str], typer.Option("--line", metavar="LINE[:UNITS]")]
 
 
 def request(
