@@ -28,6 +28,7 @@ from domain.decision import RouteSnapshot
 from domain.facts import LineFacts, NodeFacts, OrderFacts, RateCard, ServiceFacts, TransitFacts
 from sourcing import Pricer, Verdicts, ranked
 from sourcing.bids import Bids, Outlook, Wanted
+from sourcing.master import Spot
 from worker import settle_memory
 
 HERE = Path(__file__).parent
@@ -92,34 +93,32 @@ class Planner:
             )
             for q, lines in enumerate(self._lines)
         }  # fmt: skip
-        self._fixed: list[list[dict[str, Any]]] = [
+        self._nodes = [
             [
-                {
-                    "id": name, "kind": "dc", "connector": "wms", "queue": "wms-q",
-                    "region": "NY", "timezone": "UTC", "distance_miles": 0, "ship_at": NOW,
-                    "used_percent": 0, "zones": {"c": 1 + k * cities + j},
-                    "order_cost_minor": 0, "line_cost_minor": 0, "unit_cost_minor": 0,
-                    "cartons": (),
-                }
+                NodeFacts(
+                    id=name, kind="dc", connector="wms", queue="wms-q", region="NY",
+                    distance_miles=0, ship_at=NOW, stock={}, zones={"c": 1 + k * cities + j},
+                )
                 for k, name in enumerate(self._names)
             ]
             for j in range(cities)
         ]  # fmt: skip
+        self._asked = RouteSnapshot(
+            now=NOW, order=self._orders[0], nodes=(), services=self._services,
+            rate_cards=self._cards, k_best=1,
+        )  # fmt: skip
 
     def snapshot(self, q: int, j: int, stock: np.ndarray, bids: Bids) -> RouteSnapshot:
         """What a decision about an order sees."""
         items = self._of.types[q]
         rows = stock[:, items].tolist()
         nodes = []
-        for k, (name, fixed) in enumerate(zip(self._names, self._fixed[j], strict=True)):
+        for k, node in enumerate(self._nodes[j]):
             row = rows[k] if k < len(rows) else [1] * len(items)
             held = {f"s{i:02}": units for i, units in zip(items, row, strict=True)}
-            nodes.append(NodeFacts.model_construct(**fixed, stock=held, bids=bids.get(name, {})))
-        return RouteSnapshot.model_construct(
-            now=NOW, order=self._orders[q], nodes=tuple(nodes), services=self._services,
-            rate_cards=self._cards, holidays=(), promotions=(), generation=0, k_best=1,
-            late_shipments_per_mille=0,
-        )  # fmt: skip
+            of_it = {"stock": held, "bids": bids.get(node.id, {})}
+            nodes.append(node.model_copy(update=of_it))
+        return self._asked.model_copy(update={"order": self._orders[q], "nodes": tuple(nodes)})
 
     def decide(self, snapshot: RouteSnapshot) -> list[int]:
         """The center of each item, by the cheapest plan."""
@@ -131,8 +130,8 @@ class Planner:
                 found[line] = n
         return found
 
-    def outlook(self, left: float, stock: np.ndarray) -> Outlook:
-        """The program over plans for the orders of the periods left.
+    def expected(self, stock: np.ndarray) -> list[RouteSnapshot]:
+        """Orders to be expected, of each kind one; ``kind_rates`` is how often each comes.
 
         Where there are many kinds of orders it takes a systematic sample of them, as a merchant
         would take recent orders.
@@ -146,19 +145,23 @@ class Planner:
             drawn, rates = kinds.tolist(), times / MOST_KINDS * ends[-1]
         self.kind_rates = [float(rate) for rate in rates]
         plenty = np.where(stock > 0, 10**6, 0)
+        kinds = [divmod(kind, self._of.rates.shape[1]) for kind in drawn]
+        return [self.snapshot(q, j, plenty, {}) for q, j in kinds]
+
+    def outlook(
+        self, expected: list[RouteSnapshot], counts: list[float], spots: dict[Spot, float]
+    ) -> Outlook:
+        """The program over plans for so many of each of these orders."""
         wanted = [
             Wanted(
-                Pricer(self.snapshot(q, j, plenty, {})), FREE,
-                unserved_minor=10_000_000.0 * len(self._of.types[q]), count=left * rate,
+                Pricer(order), FREE,
+                unserved_minor=10_000_000.0 * len(order.order.lines), count=count,
             )
-            for (q, j), rate in zip(
-                (divmod(kind, self._of.rates.shape[1]) for kind in drawn), self.kind_rates,
-                strict=True,
-            )
+            for order, count in zip(expected, counts, strict=True)
         ]  # fmt: skip
-        return Outlook(wanted, self.spots(stock))
+        return Outlook(wanted, spots)
 
-    def spots(self, stock: np.ndarray) -> dict[tuple[str, str], float]:
+    def spots(self, stock: np.ndarray) -> dict[Spot, float]:
         """Stock as the program takes it; nobody has enough of everything."""
         found = {
             (self._names[k], f"s{i:02}"): float(stock[k, i]) for k, i in np.ndindex(stock.shape)
@@ -200,9 +203,7 @@ class Planned:
 
     def __call__(self, q: int, j: int, stock: np.ndarray) -> list[int]:
         if self._every and self._seen % self._every == 0:
-            begun = process_time()
             self._solve(self._of.periods * (1 - self._seen / self._orders), stock)
-            self.spent += process_time() - begun
         self._seen += 1
         snapshot = self._planner.snapshot(q, j, stock, self._bids)
         begun = process_time()
@@ -212,14 +213,18 @@ class Planned:
 
     def _solve(self, left: float, stock: np.ndarray) -> None:
         """What stock is worth for the orders that are expected in the periods left."""
-        planner = self._planner
+        planner, spots = self._planner, self._planner.spots(stock)
+        expected = [] if self._outlook else planner.expected(stock)
+        begun = process_time()
+        counts = [left * rate for rate in planner.kind_rates]
         if self._outlook is None:
-            self._outlook = planner.outlook(left, stock)
+            self._outlook = planner.outlook(expected, counts, spots)
             self._outlook.solve(LOOKS)
         else:
-            self._outlook.renew([left * r for r in planner.kind_rates], planner.spots(stock))
+            self._outlook.renew(counts, spots)
             self._outlook.solve(0)
         self._bids = self._outlook.rounded()
+        self.spent += process_time() - begun
 
 
 def play(of: Market, orders: list[tuple[int, int]], policy: Policy) -> float:

@@ -65,4 +65,5 @@ def ceil_inches(tenth_mm: int) -> int:
 
 def ceil_pounds(mg: float) -> int:
     """Whole pounds that hold a weight given in milligrams; at least 1."""
-    return max(1, ceil_tolerant(mg / MG_PER_LB))
+    pounds = math.ceil(mg / MG_PER_LB - CEILING_TOLERANCE)  # asked for with each price
+    return pounds if pounds > 1 else 1

@@ -53,7 +53,6 @@ class Pricer:
     Attributes:
         leaving: usable lanes by node, in the order of ``asked``.
         fares: what they are priced by, by node.
-        refused: why a configured (node index, service index) is no lane.
         snapshot: what it prices.
         weights: of a unit of each line, in milligrams.
         light: every load is one parcel that needs no packing, up to what a parcel may weigh.
@@ -70,15 +69,14 @@ class Pricer:
         self.nodes: tuple[NodeFacts, ...] = tuple(sorted(snapshot.nodes, key=_id))
         self.leaving: list[tuple[Lane, ...]] = []
         self.fares: list[Fares] = []
-        self.refused: dict[tuple[int, int], str] = {}
         self.searched: dict[Any, Any] | None = None
         self.snapshot = snapshot
         self.weights = [line.weight_mg for line in self.lines]
         self.light = not any(
             x.length or x.width or x.height or x.ships_alone or x.hazmat for x in lines
         )
-        self.stock: list[Mapping[str, int]] = [node.stock for node in self.nodes]
-        self.bids: list[Mapping[str, int]] = [node.bids for node in self.nodes]
+        self.stock: list[Mapping[str, int]] = []
+        self.bids: list[Mapping[str, int]] = []
         self._loads: dict[int, Load] = {}
         self._boxes: dict[tuple[int, Load], tuple[Box, ...] | None] = {}
         self._pounds: dict[Any, tuple[Pounds, ...] | None] = {}
@@ -95,13 +93,18 @@ class Pricer:
                 lanes = tuple([_late(lane, promise) for lane in lanes])
             self.fares.append(fares)
             self.leaving.append(lanes)
-            for s, reason in fares.refused:
-                self.refused[n, s] = reason
+            self.stock.append(node.stock)
+            self.bids.append(node.bids)
 
     @cached_property
     def whole(self) -> Load:
         """All of the order."""
         return tuple([(i, line.quantity) for i, line in enumerate(self.lines)])
+
+    @cached_property
+    def refused(self) -> dict[tuple[int, int], str]:
+        """Why a configured (node index, service index) is no lane."""
+        return {(n, s): why for n, fares in enumerate(self.fares) for s, why in fares.refused}
 
     @cached_property
     def lanes(self) -> dict[tuple[int, int], Lane]:
