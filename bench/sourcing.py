@@ -144,9 +144,8 @@ class Planner:
             kinds, times = np.unique(ends.searchsorted(at), return_counts=True)
             drawn, rates = kinds.tolist(), times / MOST_KINDS * ends[-1]
         self.kind_rates = [float(rate) for rate in rates]
-        plenty = np.where(stock > 0, 10**6, 0)
-        kinds = [divmod(kind, self._of.rates.shape[1]) for kind in drawn]
-        return [self.snapshot(q, j, plenty, {}) for q, j in kinds]
+        plenty, cities = np.where(stock > 0, 10**6, 0), self._of.rates.shape[1]
+        return [self.snapshot(*divmod(kind, cities), plenty, {}) for kind in drawn]
 
     def outlook(
         self, expected: list[RouteSnapshot], counts: list[float], spots: dict[Spot, float]
