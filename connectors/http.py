@@ -86,6 +86,15 @@ class Reply:
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
+    @property
+    def said_at(self) -> datetime | None:
+        """When the vendor made the answer, from HTTP's Date; None where it does not say."""
+        try:
+            moment = parsedate_to_datetime(self.headers.get("date", ""))
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
 
 Explain = Callable[[Reply, Effect, str], e.ConnectorError | None]
 """Vendor's view of a failed reply: (reply, effect, what) -> an error, or None for the rule."""

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
+from pydantic import Field
+
 from domain.base import Frozen, Problem
 from domain.fulfillment import FulfillmentRequest, Observation, Quantity, Tracking
 from domain.network import ConnectorConfig
@@ -191,6 +193,46 @@ class FulfillmentNode(Connector, Protocol):
     async def cancel(self, external_id: str, key: str) -> CancelOutcome: ...
 
     async def observe(self, external_id: str) -> tuple[Observation, ...]: ...
+
+
+class StockLevel(Frozen):
+    """What a node has of a SKU, in units.
+
+    Attributes:
+        on_hand: in the house, reserved, packed and unsellable units among them.
+        unsellable: of these, what is damaged or in quality control; None where it is not told.
+        incoming: on its way to the node, or not put away yet; not on hand.
+    """
+
+    sku: str
+    on_hand: int = Field(ge=0)
+    unsellable: int | None = Field(default=None, ge=0)
+    incoming: int = Field(default=0, ge=0)
+
+
+class StockPage(Frozen):
+    """A part of a node's snapshot.
+
+    Attributes:
+        as_of: the vendor's moment; None where it does not say.
+        cursor: of the next page; empty at the end.
+        problems: rows that could not be read; never dropped.
+    """
+
+    levels: tuple[StockLevel, ...] = ()
+    as_of: datetime | None = None
+    cursor: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+@runtime_checkable
+class Stocked(Protocol):
+    """A node that says what it has. ``cursor`` is opaque and survives restarts; the first is empty.
+
+    Every SKU that it has units of is in one of the pages.
+    """
+
+    async def stock(self, warehouse: str, cursor: str) -> StockPage: ...
 
 
 @runtime_checkable

@@ -15,10 +15,10 @@ from typing import Any
 import httpx
 
 from connectors import errors as e
-from connectors import signatures
+from connectors import shipbob_stock, signatures
 from connectors.credentials import seconds, secret, webhook_secrets
 from connectors.http import Effect, VendorHttp, Wire, parsed
-from connectors.ports import CancelOutcome, Inbound, Submission
+from connectors.ports import CancelOutcome, Inbound, StockPage, Submission
 from connectors.shipbob_facts import Order, Shipment, observations
 from domain.base import Problem
 from domain.fulfillment import FulfillmentRequest, Observation
@@ -106,6 +106,12 @@ class ShipBob:
                 return ()
             raise
         return order.observations(self.config.name)
+
+    async def stock(self, warehouse: str, cursor: str) -> StockPage:
+        """A page of what the warehouse has; of all centers where it is mapped to none."""
+        return await shipbob_stock.page(
+            self._http, self.config.name, self._center(warehouse), cursor
+        )
 
     # --- news -------------------------------------------------------------------------------
 
@@ -206,10 +212,14 @@ class ShipBob:
             },
             "products": [{"reference_id": s, "quantity": n} for s, n in units.items()],
         }
-        center = options.get(f"location:{request.warehouse}", request.warehouse)
-        if center.isdigit():
+        if center := self._center(request.warehouse):
             asked["location_id"] = int(center)
         return asked
+
+    def _center(self, warehouse: str) -> str:
+        """The fulfillment center's ID, or nothing where ShipBob chooses."""
+        center = self.config.options.get(f"location:{warehouse}", warehouse)
+        return center if center.isdigit() else ""
 
 
 def connector(config: ConnectorConfig) -> ShipBob:

@@ -16,9 +16,10 @@ from typing import Any
 import httpx
 
 from connectors import errors as e
+from connectors import tryton_stock
 from connectors.credentials import seconds
 from connectors.http import Effect
-from connectors.ports import CancelOutcome, Inbound, Submission
+from connectors.ports import CancelOutcome, Inbound, StockPage, Submission
 from connectors.tryton_facts import FIELDS, Shipment
 from connectors.tryton_rpc import TrytonRpc, moment
 from domain.base import Problem
@@ -127,6 +128,14 @@ class Tryton:
             more=more,
         )
 
+    async def stock(self, warehouse: str, cursor: str) -> StockPage:
+        """A page of what the warehouse has. ``unsellable:<warehouse>`` of the options names the
+        codes of locations whose units cannot be sold; without it that is not told."""
+        place = await self._warehouse(warehouse)
+        codes = self.config.options.get(f"unsellable:{warehouse}", "").split()
+        bad = [(await self._one("stock.location", [["code", "=", x]], ["id"]))["id"] for x in codes]
+        return await tryton_stock.page(self._rpc, self.config.name, place, bad, cursor)
+
     # --- small steps ------------------------------------------------------------------------
 
     def _read(
@@ -225,7 +234,7 @@ class Tryton:
 
     async def _warehouse(self, name: str) -> dict[str, Any]:
         named = ["OR", ["code", "=", name], ["name", "=", name]]
-        fields = ["storage_location", "output_location", "picking_location"]
+        fields = ["storage_location", "output_location", "picking_location", "input_location"]
         return await self._one("stock.location", [["type", "=", "warehouse"], named], fields)
 
     async def _party(self, request: FulfillmentRequest, address: Address) -> tuple[int, int]:

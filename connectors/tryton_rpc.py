@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -64,12 +64,26 @@ class TrytonRpc:
         order: list[list[str]] | None = None,
     ) -> list[dict[str, Any]]:
         """Records of a model that satisfy a domain, oldest first unless said otherwise."""
+        rows, _ = await self.find_within({}, model, domain, fields, limit=limit, order=order)
+        return rows
+
+    async def find_within(
+        self,
+        context: dict[str, Any],
+        model: str,
+        domain: list[Any],
+        fields: list[str],
+        *,
+        limit: int | None = None,
+        order: list[list[str]] | None = None,
+    ) -> tuple[list[dict[str, Any]], datetime | None]:
+        """Records as function fields see them in a context, and when Tryton answered."""
         method = f"model.{model}.search_read"
         asked = [domain, 0, limit, order or [["id", "ASC"]], fields]
-        rows = await self.call(method, *asked, effect=Effect.READ)
+        rows, said_at = await self._asked(method, tuple(asked), Effect.READ, context)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise e.ContractBroken(self._name, f"{method}.result", "is no list of records")
-        return rows
+        return rows, said_at
 
     async def call(self, method: str, *params: Any, effect: Effect) -> Any:
         """One method's result.
@@ -78,12 +92,18 @@ class TrytonRpc:
             Refused: a business error; nothing was changed.
             AuthFailed: also a new session was not accepted.
         """
+        result, _ = await self._asked(method, params, effect, {})
+        return result
+
+    async def _asked(
+        self, method: str, params: tuple[Any, ...], effect: Effect, context: dict[str, Any]
+    ) -> tuple[Any, datetime | None]:
         used = await self._logged_in("")
         try:
-            return await self._call(method, params, effect)
+            return await self._call(method, params, effect, context)
         except e.AuthFailed:
             await self._logged_in(used)
-            return await self._call(method, params, effect)
+            return await self._call(method, params, effect, context)
 
     async def _logged_in(self, dead: str) -> str:
         """A session other than the dead one; many callers share one login."""
@@ -91,27 +111,32 @@ class TrytonRpc:
             if not self._session or self._session == dead:
                 self._session = ""
                 asked = [self._user, {"password": self._password}]
-                result = await self._post("common.db.login", asked, Effect.READ)
+                result, _ = await self._post("common.db.login", asked, Effect.READ)
                 if not isinstance(result, list) or len(result) < 2:
                     raise e.AuthFailed(self._name, "Tryton does not accept the password")
                 token = f"{self._user}:{result[0]}:{result[1]}"
                 self._session = base64.b64encode(token.encode()).decode()
             return self._session
 
-    async def _call(self, method: str, params: tuple[Any, ...], effect: Effect) -> Any:
-        return await self._post(method, [*(_sent(p) for p in params), self._context], effect)
+    async def _call(
+        self, method: str, params: tuple[Any, ...], effect: Effect, context: dict[str, Any]
+    ) -> tuple[Any, datetime | None]:
+        whole = {**self._context, **context}
+        return await self._post(method, [_sent(p) for p in (*params, whole)], effect)
 
-    async def _post(self, method: str, params: list[Any], effect: Effect) -> Any:
-        answer = await self._http.call(
-            _Answer,
+    async def _post(
+        self, method: str, params: list[Any], effect: Effect
+    ) -> tuple[Any, datetime | None]:
+        reply = await self._http.send(
             "POST",
             "/{database}/",
             at={"database": self._database},
             json={"id": 1, "method": method, "params": params},
             effect=effect,
         )
+        answer = self._http.read(_Answer, reply.body, reply.request_id)
         if answer.error is None:
-            return answer.result
+            return answer.result, reply.said_at
         raise self._meant(answer.error, method)
 
     def _meant(self, error: Any, method: str) -> e.ConnectorError:
@@ -145,6 +170,8 @@ def _sent(value: Any) -> Any:
     if isinstance(value, datetime):
         at = value.astimezone(UTC)
         return {"__class__": "datetime"} | {part: getattr(at, part) for part in _PARTS}
+    if isinstance(value, date):
+        return {"__class__": "date"} | {part: getattr(value, part) for part in _PARTS[:3]}
     if isinstance(value, Decimal):
         return {"__class__": "Decimal", "decimal": str(value)}
     if isinstance(value, dict):

@@ -18,6 +18,7 @@ from domain.circuits import Watch
 from domain.facts import RateCard, TransitFacts
 from domain.invoices import Contract
 from domain.order import Currency, Identifier, Role
+from domain.rehydration import Rehydration
 from domain.returns import ReturnTerms
 
 # libyaml where it is there: a file of some hundred lines takes a third of a second without it
@@ -57,6 +58,7 @@ class Node(Frozen):
         waves: local times of all pickups, the cut-off being the last; each takes an equal share
             of the capacity. Without them there is one, at the cut-off.
         capacity_per_day: orders that it can pick and pack in a day.
+        rehydrate: how it is asked what it has, where that is not as for all nodes.
     """
 
     id: Identifier
@@ -81,6 +83,7 @@ class Node(Frozen):
     safety_stock: int = Field(default=0, ge=0)
     cartons: tuple[tuple[int, int, int], ...] = ()
     services: tuple[Identifier, ...] = ()
+    rehydrate: Rehydration | None = None
 
     @field_validator("timezone")
     @classmethod
@@ -226,6 +229,7 @@ class Network(Frozen):
     reevaluation: Reevaluation | None = None
     carrier_health: Watch = Watch()
     returns: ReturnTerms = ReturnTerms()
+    rehydrate: Rehydration = Rehydration()
     cx_connector: str = ""
     cx_groups: dict[Role, str] = {}
     reservation_hours: int = Field(default=48, ge=1)
@@ -272,6 +276,10 @@ class Network(Frozen):
 
     def node(self, node_id: str) -> Node:
         return next(n for n in self.nodes if n.id == node_id)
+
+    def rehydration(self, node_id: str) -> Rehydration:
+        """How a node is asked what it has."""
+        return self.node(node_id).rehydrate or self.rehydrate
 
     def channel(self, channel_id: str) -> Channel | None:
         return next((c for c in self.channels if c.id == channel_id), None)

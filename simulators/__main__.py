@@ -64,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
             http=Droppable,
             log_level="critical",
             access_log=False,
+            date_header=False,  # an answer's Date is business time, where a vendor tells one
             timeout_graceful_shutdown=1,
             timeout_keep_alive=30,
         )
@@ -102,6 +103,7 @@ def _settings(options: argparse.Namespace) -> tuple[Settings, int]:
         worlds=tuple(options.world),
         warehouses=tuple(options.warehouse) or Settings.warehouses,
         outages=tuple(options.outage),
+        stock=tuple(options.stock),
     )
     return settings, options.port
 
@@ -132,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--webhook-secret", default="", help="whsec_<base64> where Standard Webhooks are used")
     add("--world", action="append", default=[], help="a node's simulator that carriers ask")
     add("--warehouse", action="append", default=[], help="tryton: a warehouse's code")
+    add("--stock", action="append", default=[], help="nodes: WAREHOUSE=LOCATION of the exports")
     add(
         "--outage",
         action="append",

@@ -56,6 +56,7 @@ class Settings:
     worlds: tuple[str, ...] = ()
     warehouses: tuple[str, ...] = ("EAST", "CENTRAL", "WEST")
     outages: tuple[Outage, ...] = ()
+    stock: tuple[str, ...] = ()
 
 
 class Sim:

@@ -23,6 +23,8 @@ from simulators.exports import credential
 from simulators.faults import disturb_rows
 from simulators.ledger import Json
 from simulators.outbox import standard_signature
+from simulators.shipbob_stock import ROUTE, Shelves
+from simulators.stock import locations, starting
 
 DETAILS = {  # name: (id, meaning)
     "Processing": (100, "In the process of fulfillment"),
@@ -41,7 +43,7 @@ class ShipBob:
     """One merchant's account and the floor that works for it."""
 
     def __init__(self, sim: Sim) -> None:
-        self.sim, self.book = sim, sim.book
+        self.sim, self.book, self.shelves = sim, sim.book, Shelves(sim.book)
         for name in ("start", "pick", "label", "ship", "deliver"):
             sim.on(name, getattr(self, "_" + name))
 
@@ -112,6 +114,7 @@ class ShipBob:
             "shipments": [shipment],
         }
         self._record("fulfillment_created", order, now, _skus(order))
+        self.shelves.change(_skus(order), committed=1)
         address = (asked["recipient"] or {}).get("address") or {}
         if address.get("address1") and address.get("city") and address.get("country"):
             self._status(order, "Processing", "Processing", now)
@@ -182,6 +185,7 @@ class ShipBob:
             if not packed and shipment["status"] != "Cancelled":
                 self._status(order, "Cancelled", "Cancelled", self.sim.clock.now())
                 self._record("fulfillment_cancelled", order, self.sim.clock.now(), _skus(order))
+                self.shelves.change(_skus(order), committed=-1)
         result = {
             "shipment_id": shipment["id"],
             "action": "Cancel",
@@ -209,6 +213,7 @@ class ShipBob:
         if dice.happens(faults.node_reject, "reject", reference):
             self._status(order, "Cancelled", "Cancelled", at)
             self._record("fulfillment_rejected", order, at, _skus(order))
+            self.shelves.change(_skus(order), committed=-1)
             self._tell("order.shipment.cancelled", order["shipments"][0])
         elif dice.happens(faults.short_pick, "short", reference):
             product = order["products"][int(dice.roll("which", reference) * len(order["products"]))]
@@ -252,6 +257,7 @@ class ShipBob:
         shipment |= {"actual_fulfillment_date": iso(at), "last_tracking_update_at": iso(at)}
         self._status(order, "Completed", "InTransit", at)
         self._record("shipped", order, at, _skus(order))
+        self.shelves.change(_skus(order), on_hand=-1, committed=-1)
         self._tell("order.shipped", order)
         faults, dice = self.sim.faults, self.sim.dice
         if dice.happens(faults.parcel_lost, "lost", reference):
@@ -329,6 +335,8 @@ def refuse(request: Request) -> Response | None:
 def create(settings: Settings) -> Vendor:
     sim = Sim(settings, standard_signature)
     bob = ShipBob(sim)
+    for location in locations(settings.stock).values():
+        bob.shelves.fill(starting(settings.exports, location))
     orders = "/2026-01/order"
     return Vendor(
         sim,
@@ -338,6 +346,8 @@ def create(settings: Settings) -> Vendor:
             Route(orders + "/{id:int}:cancel", bob.cancel_order, methods=["POST"]),
             Route(orders + "/{id:int}/cancel", bob.cancel_order, methods=["POST"]),
             Route(orders + "/{id:int}", bob.get_order, methods=["GET"]),
+            Route(ROUTE, bob.shelves.levels, methods=["GET"]),
+            Route("/_world/stock", bob.shelves.count, methods=["POST"]),
         ],
         refuse,
     )

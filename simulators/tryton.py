@@ -21,8 +21,10 @@ from simulators.app import Settings, Sim, Vendor
 from simulators.exports import products
 from simulators.ledger import Json
 from simulators.outbox import standard_signature
+from simulators.stock import http_date, locations, starting
 from simulators.tryton_floor import MODEL, Floor
 from simulators.tryton_records import Find, decode, encode, live, matches, read
+from simulators.tryton_stock import Shelves
 
 BUTTONS = ("wait", "assign_try", "assign_force", "pick", "pack", "done", "cancel")
 PLACES, PRICED = ("from_location", "to_location"), ("unit_price", "currency")
@@ -44,7 +46,8 @@ class Tryton:
 
     def __init__(self, sim: Sim) -> None:
         self.sim, self.book = sim, sim.book
-        self.floor = Floor(sim)
+        self.shelves = Shelves(sim.book)
+        self.floor = Floor(sim, self.shelves)
         self.find: Find = self._find
         self.calls: dict[str, int] = {}
 
@@ -79,6 +82,11 @@ class Tryton:
             part = {"name": f"{code} {field}", "code": f"{code}-{suffix}", "type": "storage"}
             whole[f"{field}_location"] = self._add("stock.location", {**part, "parent": number})
         self.book.put("stock.location", number, whole, ref=code)
+        quality = {"name": f"{code} quality control", "code": f"{code}-QC", "type": "storage"}
+        place = self._add("stock.location", {**quality, "parent": whole["storage_location"]})
+        settings = self.sim.settings
+        start = starting(settings.exports, locations(settings.stock).get(code, ""))
+        self.shelves.fill(whole, place, start)
 
     def _add(self, model: str, record: Json) -> int:
         number = self.book.next_number(model)
@@ -232,7 +240,7 @@ class Tryton:
 
     # -- remote procedure calls ------------------------------------------------------------
 
-    def call(self, method: str, arguments: list[Any]) -> Any:
+    def call(self, method: str, arguments: list[Any], context: Json) -> Any:
         kind, _, rest = method.partition(".")
         model, _, name = rest.rpartition(".")
         if kind != "model" or not model:
@@ -240,6 +248,7 @@ class Tryton:
         if name == "search_read":
             domain, offset, limit, order, names, *_ = [*arguments, *_DEFAULTS[len(arguments) :]]
             rows = self.search(model, domain, offset or 0, limit, order)
+            rows = self._counted(model, rows, names or [], context)
             return [read(_shown(row), model, names or [], self.find) for row in rows]
         if name == "search":
             domain, offset, limit, order, *_ = [*arguments, *_DEFAULTS[len(arguments) :]]
@@ -258,6 +267,13 @@ class Tryton:
             return self.press(name, arguments[0])
         raise UserError(f"Calling method {name} on {model} is not allowed.")
 
+    def _counted(self, model: str, rows: list[Json], names: list[str], context: Json) -> list[Json]:
+        """Products with their quantity at the context's locations, where it is asked for."""
+        if model != "product.product" or "quantity" not in names:
+            return rows
+        found = self.shelves.quantities(context)
+        return [{**row, "quantity": found.get(row["code"], 0.0)} for row in rows]
+
     async def rpc(self, request: Request) -> Response:
         try:
             asked = decode(await request.body())
@@ -270,10 +286,11 @@ class Tryton:
             return Response("Unauthorized", 401)
         answer: Json = {"id": asked.get("id")}
         try:
-            answer["result"] = self.call(method, params[:-1])
+            answer["result"] = self.call(method, params[:-1], params[-1] or {})
         except UserError as error:
             answer["error"] = ["UserError", [str(error), "", None]]
-        return Response(encode(answer), media_type="application/json")
+        headers = {"date": http_date(self.sim.clock.now())}
+        return Response(encode(answer), media_type="application/json", headers=headers)
 
     def _login(self, asked: Json, params: list[Any]) -> Response:
         user = str(params[0]) if params else ""
@@ -370,6 +387,7 @@ def create(settings: Settings) -> Vendor:
         [
             Route("/mesh/", tryton.rpc, methods=["POST"]),
             Route("/_world/collect", tryton.collect, methods=["POST"]),
+            Route("/_world/stock", tryton.shelves.count, methods=["POST"]),
         ],
         lambda request: None,  # the session is asked for inside, where login is exempt
     )

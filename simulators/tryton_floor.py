@@ -15,6 +15,7 @@ from typing import Any
 from simulators.app import Sim
 from simulators.clock import in_working_hours
 from simulators.ledger import Json
+from simulators.tryton_stock import Shelves
 
 MODEL = "stock.shipment.out"
 ALLOWED = {
@@ -30,8 +31,8 @@ ALLOWED = {
 class Floor:
     """Shipments of all warehouses, and the people who move them."""
 
-    def __init__(self, sim: Sim) -> None:
-        self.sim, self.book = sim, sim.book
+    def __init__(self, sim: Sim, shelves: Shelves) -> None:
+        self.sim, self.book, self.shelves = sim, sim.book, shelves
         sim.on("begin", self._begin)
         sim.on("pick", self._pick)
         sim.on("pack", self._pack)
@@ -97,6 +98,7 @@ class Floor:
             "packed": ("outgoing", "assigned"),
             "done": ("outgoing", "done"),
         }
+        at_the_dock = self.skus(shipment)  # a cancel marks the moves, too
         for move in shipment["lines"]:
             if state == "cancelled":
                 move["state"] = "cancelled"
@@ -108,7 +110,18 @@ class Floor:
             ]
         if state == "done":
             shipment["effective_date"] = at.date().isoformat()
+        self._carry(state, shipment, at_the_dock)
         shipment["state"] = state
+
+    def _carry(self, state: str, shipment: Json, at_the_dock: dict[str, int]) -> None:
+        """What a state does to the quantities: to the dock, out of the house, back to the shelf."""
+        storage, dock = shipment["warehouse_storage"], shipment["warehouse_output"]
+        if state == "picked":
+            self.shelves.move(storage, dock, self.skus(shipment, "inventory"))
+        elif state == "done":
+            self.shelves.move(dock, None, self.skus(shipment))
+        elif state == "cancelled" and shipment["state"] in ("picked", "packed"):
+            self.shelves.move(dock, storage, at_the_dock)
 
     def _inventory_move(self, shipment: Json, outgoing: Json) -> Json:
         number = self.book.next_number("stock.move")
@@ -165,6 +178,11 @@ class Floor:
             if not self.skus(shipment):  # nothing was found at all
                 self._reject(shipment, at)
                 return
+            for move in shipment["lines"]:  # the picker books what is not on the shelf as lost
+                if move["side"] == "inventory" and move["state"] == "cancelled":
+                    self.shelves.change(
+                        shipment["warehouse_storage"], move["code"], -int(move["quantity"])
+                    )
         self._enter("picked", shipment, at)
         self.record("picked", shipment, at)
         self.put(shipment, at)

@@ -20,11 +20,13 @@ from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from domain.base import Frozen
+from domain.rehydration import CORRECTION
 from store import events, pools
 from store import tables as t
 from store.statements import insert_into, insert_new
 
 INVENTORY_STREAM = "inventory"
+COUNTED = ("feed", CORRECTION)  # what a count brought; a newer one does not bring it again
 
 
 _LEVEL, _POOL = t.levels.c, t.pools.c
@@ -99,6 +101,10 @@ class Drawn(Take):
     ends the reservation gives it back with them."""
 
     pool: str
+
+
+class BelowReserved(Exception):  # noqa: N818 - says why a count cannot be taken
+    """More would be reserved than is there. Nothing was changed."""
 
 
 class NotAllottable(Exception):  # noqa: N818 - says why units cannot be set aside
@@ -246,7 +252,7 @@ def feed(
             t.movements.c.sku == sku,
             t.movements.c.node == node,
             t.movements.c.at > as_of,
-            t.movements.c.kind != "feed",
+            t.movements.c.kind.not_in(COUNTED),
         )
     ).scalar_one()
     new = max(0, on_hand + int(since))
@@ -276,6 +282,59 @@ def feed(
             sku=sku, node=node, on_hand=new, reserved=row.reserved,
         )  # fmt: skip
     return True
+
+
+def correct(
+    connection: Connection, sku: str, node: str, units: int, unsellable: int, as_of: datetime,
+    key: str, at: datetime,
+) -> bool:  # fmt: skip
+    """Put a level right by what no movement explains, as a movement of its own.
+
+    Args:
+        units, unsellable: what is added to on hand and to what cannot be sold; below 0 it is less.
+        as_of: of the count that says so.
+
+    Returns False, and changes nothing, where a count as new is known already: that of a feed, or
+    this one when it is repeated.
+
+    Raises:
+        BelowReserved: more would be reserved than is on hand.
+    """
+    row = connection.execute(
+        select(t.levels).where(t.levels.c.sku == sku, t.levels.c.node == node).with_for_update()
+    ).first()
+    if row is not None and row.as_of >= as_of:
+        return False
+    if row is not None and units < 0 and row.on_hand + units < row.reserved:
+        raise BelowReserved(
+            f"{row.reserved} of {sku} are reserved at {node}, {row.on_hand + units} are there"
+        )
+    insert_new(
+        connection, t.levels,
+        {"sku": sku, "node": node, "on_hand": 0, "reserved": 0, "safety_stock": 0,
+         "unsellable": 0, "pooled": 0, "as_of": as_of},
+    )  # fmt: skip
+    counted = Drawn(sku=sku, node=node, quantity=0, pool="")
+    _change(connection, counted, CORRECTION, key, "", at, on_hand=units)
+    bad = max(0, (row.unsellable if row is not None else 0) + unsellable)
+    connection.execute(
+        update(t.levels)
+        .where(t.levels.c.sku == sku, t.levels.c.node == node)
+        .values(as_of=as_of, unsellable=bad)
+    )
+    return True
+
+
+def agreed(connection: Connection, node: str, as_of: dict[str, datetime]) -> None:
+    """Levels whose count is what the ledger says: an older count does not change them any more."""
+    if as_of:
+        statement = (
+            update(t.levels)
+            .where(_LEVEL.node == node, *_PLACE[:1], _LEVEL.as_of < bindparam("moment"))
+            .values(as_of=bindparam("moment"))
+        )
+        rows = [{"of": sku, "moment": moment} for sku, moment in sorted(as_of.items())]
+        connection.execute(statement, rows)
 
 
 def level_rows(connection: Connection, sku: str) -> Sequence[Row[tuple[object, ...]]]:

@@ -15,6 +15,7 @@ from sqlmodel import Field, SQLModel
 from store.columns import text_column, time_column
 from store.finance_tables import ChargeRow, FindingRow, InvoiceRow, RefundRow
 from store.return_tables import InspectionRow, ReturnLineRow, ReturnRow
+from store.stock_tables import CountRow, DivergenceRow, WatermarkRow
 
 
 class OrderRow(SQLModel, table=True):
@@ -568,4 +569,7 @@ findings = table(FindingRow)
 returns = table(ReturnRow)
 return_lines = table(ReturnLineRow)
 inspections = table(InspectionRow)
+counts = table(CountRow)
+watermarks = table(WatermarkRow)
+divergences = table(DivergenceRow)
 metadata = SQLModel.metadata
