@@ -36,6 +36,7 @@ from activities.planning import Planning
 from activities.progress import Progress
 from activities.reevaluation import Reevaluating
 from activities.refunding import Refunding
+from activities.rehydrating import Rehydrating, Snapshots
 from activities.retries import RetryCounter
 from activities.returning import Returning
 from activities.review import Review
@@ -58,6 +59,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
     transit, health = TransitTimes(context), CarrierHealth(context)
     hedging, reevaluating = Hedging(context), Reevaluating(context)
     refunding, returning = Refunding(context), Returning(context)
+    rehydrating = Rehydrating(context)
     return [
         planning.accept, planning.plan, planning.reserve, planning.make_firm,
         planning.expire_reservation, planning.reroute, planning.change_service,
@@ -73,6 +75,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         refunding.decide, refunding.by_hand, refunding.exchange,
         returning.decide, returning.step, returning.look, returning.receive, returning.inspect,
         returning.accept, returning.end_inspection, returning.ask_refund,
+        rehydrating.compare, rehydrating.settle, rehydrating.decide, rehydrating.open_case,
     ]  # fmt: skip
 
 
@@ -82,6 +85,8 @@ def vendor_activities(context: Context, connector: ports.Connector) -> list[Call
     if isinstance(connector, ports.FulfillmentNode):
         node = NodeActivities(context)
         found += [node.submit, node.cancel]
+    if isinstance(connector, ports.Stocked):
+        found += [Snapshots(context).read]
     if isinstance(connector, ports.Carrier):
         carrier = CarrierActivities(context)
         found += [carrier.buy_label, carrier.buy_return_label, carrier.void_labels, carrier.probe]

@@ -66,6 +66,10 @@ class Activity:
     OPEN_CARRIER_CASE = "open_carrier_case"
     HEDGE = "hedge"
     REEVALUATE = "reevaluate"
+    COMPARE_STOCK = "compare_stock"
+    SETTLE_STOCK = "settle_stock"
+    DECIDE_STOCK = "decide_stock"
+    OPEN_STOCK_CASE = "open_stock_case"
 
     SUBMIT = "submit_fulfillment"
     CANCEL_FULFILLMENT = "cancel_fulfillment"
@@ -78,6 +82,7 @@ class Activity:
     CAPTURE = "capture_payment"
     PAY_REFUND = "pay_refund"
     NOTIFY = "notify"
+    READ_STOCK = "read_stock"
 
 
 class ErrorType:

@@ -79,6 +79,8 @@ EXCEPTION = {
     "cancel": ("cli.decide:cancel", "Give it up and cancel what hangs on it."),
     "wait": ("cli.decide:wait", "Give it another window."),
     "ship-partial": ("cli.decide:ship_partial", "Ship what there is."),
+    "correct": ("cli.decide:correct", "Take the node's figures into the ledger."),
+    "keep": ("cli.decide:keep", "Keep the ledger's figures."),
 }
 HOLD = {
     "list": ("cli.cases:list_holds", "Active holds, the nearest deadline first."),
@@ -111,6 +113,16 @@ INVENTORY = {
     "worth": (
         "cli.stock:worth",
         "What a unit of scarce stock is worth to the orders to come, the dearest first.",
+    ),
+}
+STOCK = {
+    "rehydrate": (
+        "cli.rehydrate:rehydrate",
+        "Ask nodes what they have, and put the ledger right; what is large becomes an exception.",
+    ),
+    "divergence": (
+        "cli.rehydrate:divergence",
+        "What nodes count otherwise than the ledger, the newest first, and what became of it.",
     ),
 }
 CARRIER = {
@@ -326,6 +338,7 @@ GROUPS = {
     "hold": (HOLD, "Orders that are held, and releasing them."),
     "catalog": (CATALOG, "The item master."),
     "inventory": (INVENTORY, "Stock per SKU and node."),
+    "stock": (STOCK, "What nodes really have, beside the ledger."),
     "carrier": (CARRIER, "Carriers: look, switch off and on."),
     "return": (RETURN, "Goods that customers send back."),
     "refund": (REFUND, "Money that goes back to customers."),

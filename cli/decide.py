@@ -76,6 +76,8 @@ resolve = _verb(CaseAction.RESOLVE, "It was dealt with by hand.")
 cancel = _verb(CaseAction.CANCEL, "Give it up and cancel what hangs on it.")
 wait = _verb(CaseAction.WAIT, "Give it another window.")
 ship_partial = _verb(CaseAction.SHIP_PARTIAL, "Ship what there is.")
+correct = _verb(CaseAction.CORRECT, "Take the node's figures into the ledger.")
+keep = _verb(CaseAction.KEEP, "Keep the ledger's figures.")
 
 
 def release_hold(hold_id: HoldId, user: User, comment: Comment = "") -> None:

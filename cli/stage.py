@@ -149,10 +149,14 @@ class Stage:
     async def _start_simulators(self, simulation: Simulation, network: Network) -> None:
         warehouses = [x for n in network.nodes if n.warehouse for x in ("--warehouse", n.warehouse)]
         # the carrier asks the warehouse whether a parcel may be collected: it is started first
-        await self._start_vendor("tryton", simulation, warehouses)
+        await self._start_vendor("tryton", simulation, [*warehouses, *_stock(network, "tryton")])
         world = ["--world", self.variables["MESHLINE_URL_TRYTON"]]
         outages = [x for o in simulation.outages for x in ("--outage", o)]
-        more = {"easypost": world + outages, STATUS_PAGE: outages}
+        more = {
+            "easypost": world + outages,
+            STATUS_PAGE: outages,
+            "shipbob": _stock(network, "shipbob"),
+        }
         pages = {c.kind for c in network.connectors} & {STATUS_PAGE}
         await asyncio.gather(
             *(
@@ -212,6 +216,13 @@ class Stage:
                     remedy="Start it with --simulate again, or another one with --home FOLDER",
                 )
             )
+
+
+def _stock(network: Network, kind: str) -> list[str]:
+    """Where the nodes of a connector's kind find what they begin with, in the exports."""
+    connectors = {c.name for c in network.connectors if c.kind == kind}
+    mine = [n for n in network.nodes if n.connector in connectors]
+    return [x for n in mine for x in ("--stock", f"{n.warehouse}={n.location}")]
 
 
 def _answers(port: int) -> bool:

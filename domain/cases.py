@@ -46,6 +46,8 @@ class CaseAction(StrEnum):
     RESOLVE = "resolve"
     WAIT = "wait"
     SHIP_PARTIAL = "ship_partial"
+    CORRECT = "correct"
+    KEEP = "keep"
 
 
 class ExceptionCase(Frozen):

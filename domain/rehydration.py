@@ -1,9 +1,9 @@
 """What a node says that it has, beside what the ledger says: terms, comparison, payloads.
 
 A difference counts once it was seen twice and no movement explains it. A movement tells when
-Meshline heard of it, not when it happened: units that it heard of soon after a snapshot may have left
-before it, and units that a carrier told of soon before may still have stood in the node's books. Both
-bound what a difference may be without anything being wrong.
+Meshline heard of it, not when it happened: units that it heard of soon after a snapshot may have
+left before it, and units that a carrier told of soon before may still have stood in the node's
+books. Both bound what a difference may be without anything being wrong.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ class RehydrateStart(Frozen):
 
     Attributes:
         endpoint: of the node's connector.
+        confirm_minutes: of business time between the two looks.
         least_pause: wall time between the two looks at least: polls and webhooks take wall time,
             however fast the business clock runs.
         dry_run: look and report; correct, ask and alarm nothing.
@@ -108,7 +109,7 @@ class RehydrateStart(Frozen):
     endpoint: Endpoint
     clock: BusinessClock
     cx: Endpoint | None = None
-    rehydration: Rehydration = Rehydration()
+    confirm_minutes: int = 30
     least_pause: timedelta = timedelta(seconds=20)
     dry_run: bool = False
 
@@ -133,7 +134,6 @@ class CompareStock(Keyed):
     """``order_id`` is the run, ``pause`` the business time between the looks."""
 
     node: str
-    rehydration: Rehydration
     pause: timedelta
     complete: bool
     dry_run: bool = False

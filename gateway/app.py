@@ -23,6 +23,7 @@ from connectors.errors import BadSignature, ConnectorError, ContractBroken
 from connectors.ports import OMS, Inbound, Webhooks
 from domain.base import Problem
 from gateway.loops import Loops
+from gateway.rehydration import ensure_rehydration
 from gateway.schedules import ensure_schedules
 from gateway.starters import endpoint
 from store import catalog
@@ -124,7 +125,9 @@ async def serve(settings: Settings, host: str, port: int, announce: bool) -> Non
     )
     with context.db.read() as connection:
         clock = catalog.clock(connection)
-    await ensure_schedules(client, clock, endpoint(context.network.cx_connector), context.network)
+    cx = endpoint(context.network.cx_connector)
+    await ensure_schedules(client, clock, cx, context.network)
+    await ensure_rehydration(client, clock, cx, context)
     sock = socket.create_server((host, port))
     if announce:  # connections queue in the socket until the server takes them
         print(json.dumps({"listening": sock.getsockname()[1]}), flush=True)

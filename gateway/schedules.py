@@ -89,5 +89,10 @@ async def _ensure(
     spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)])
     # while somebody still has to look at what the last one found, another would say it again
     policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP)
+    await ensure(client, name, Schedule(action=action, spec=spec, policy=policy))
+
+
+async def ensure(client: Client, name: str, schedule: Schedule) -> None:
+    """Create a schedule unless there is one of its name."""
     with suppress(ScheduleAlreadyRunningError):
-        await client.create_schedule(name, Schedule(action=action, spec=spec, policy=policy))
+        await client.create_schedule(name, schedule)

@@ -102,6 +102,8 @@ def intentions(case: Json, seed: int) -> list[str]:
         return ["reroute"] if draw < 0.5 else ["cancel"] if draw < 0.85 else ["resolve"]
     if kind == "refund_by_hand":
         return ["resolve"]
+    if kind.startswith("inventory_"):
+        return ["correct", "keep"]
     if kind == "return_waits":
         return ["ack"]
     if kind.startswith("return_"):

@@ -145,10 +145,10 @@ def _seen(
 
 def _movements(
     connection: Connection, node: str, skus: Sequence[str], since: datetime
-) -> dict[str, list[Row[Any]]]:
+) -> dict[str, list[Any]]:
     """Movements of on hand by SKU that are no count's."""
     m = t.movements.c
-    found: dict[str, list[Row[Any]]] = {}
+    found: dict[str, list[Any]] = {}
     for part in _parts(skus):
         query = select(m.sku, m.on_hand, m.at).where(
             m.sku.in_(part), m.node == node, m.at > since, m.on_hand != 0, m.kind.not_in(COUNTED)

@@ -39,11 +39,11 @@ class WatermarkRow(SQLModel, table=True):
 
 
 class DivergenceRow(SQLModel, table=True):
-    """A level that a node counts otherwise than the ledger. Units; ``state``: domain/rehydration.py.
+    """A level that a node counts otherwise than the ledger, in units.
 
     ``ours`` and ``theirs`` are of the moment ``as_of``; ``explained`` and ``unexplained`` add up to
-    their difference; ``unsellable`` is theirs less ours. ``counted_at`` is the level's own count then:
-    another one since makes the row superseded.
+    their difference; ``unsellable`` is theirs less ours. ``counted_at`` is the level's own count
+    then: another one since makes the row superseded. ``state``: domain/rehydration.py.
     """
 
     __tablename__ = "inventory_divergences"

@@ -13,6 +13,7 @@ from workflows.goodwill import RefundWorkflow
 from workflows.moving import SweepWorkflow
 from workflows.order import OrderWorkflow
 from workflows.reevaluation import ReevaluationWorkflow
+from workflows.rehydration import RehydrateWorkflow
 from workflows.returns import ReturnWorkflow
 from workflows.rollout import PolicyRolloutWorkflow
 from workflows.upkeep import UpkeepWorkflow
@@ -27,6 +28,7 @@ WORKFLOWS = [
     SweepWorkflow,
     ReevaluationWorkflow,
     UpkeepWorkflow,
+    RehydrateWorkflow,
 ]
 # Everything that workflow code imports, except workflows/ itself: validating them inside the
 # sandbox costs up to a second each and gains nothing, they are pure.
