@@ -33,15 +33,16 @@ async def ensure_rehydration(
             continue
         endpoint = m.Endpoint(connector=node.connector, queue=context.queues[node.connector])
         name = f"rehydrate-{node.id}"
+        start = RehydrateStart(
+            node=node.id,
+            endpoint=endpoint,
+            clock=clock,
+            cx=cx,
+            confirm_minutes=given.confirm_minutes,
+        )
         action = ScheduleActionStartWorkflow(
             RehydrateWorkflow.run,
-            RehydrateStart(
-                node=node.id,
-                endpoint=endpoint,
-                clock=clock,
-                cx=cx,
-                confirm_minutes=given.confirm_minutes,
-            ),  # fmt: skip
+            start,
             id=name,
             task_queue=MAIN_QUEUE,
             static_summary=f"what does {node.id} have?",

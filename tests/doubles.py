@@ -18,6 +18,8 @@ from connectors.ports import (
     MoneyMove,
     ParcelRequest,
     ShipmentNotice,
+    StockLevel,
+    StockPage,
     Submission,
     Ticket,
 )
@@ -52,10 +54,17 @@ class Double:
 
 @dataclass
 class NodeDouble(Double):
-    """A warehouse or 3PL. ``refuse_cancel``: it has left already."""
+    """A warehouse or 3PL. ``refuse_cancel``: it has left already.
+
+    Attributes:
+        shelves: units by warehouse and SKU, told two a page.
+        pages: the cursors that it was asked for.
+    """
 
     live: dict[str, str] = field(default_factory=dict)
     refuse_cancel: bool = False
+    shelves: dict[str, dict[str, int]] = field(default_factory=dict)
+    pages: list[str] = field(default_factory=list)
 
     async def submit(self, request: FulfillmentRequest, address: Address, key: str) -> Submission:
         self._next("submit")
@@ -80,6 +89,15 @@ class NodeDouble(Double):
 
     async def observe(self, external_id: str) -> tuple[Observation, ...]:
         return ()
+
+    async def stock(self, warehouse: str, cursor: str) -> StockPage:
+        self.pages.append(cursor)
+        self._next("stock")
+        units = sorted(x for x in self.shelves.get(warehouse, {}).items() if x[0] > cursor)
+        return StockPage(
+            levels=tuple(StockLevel(sku=sku, on_hand=count) for sku, count in units[:2]),
+            cursor=units[1][0] if len(units) > 2 else "",
+        )
 
 
 @dataclass
