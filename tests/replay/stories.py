@@ -19,6 +19,7 @@ from domain.upkeep import UpkeepStart
 from store import tables as t
 from tests.bed import ATLANTA, LITTLE_ROCK, Bed, example_network
 from tests.replay.return_stories import STORIES
+from tests.replay.stock_stories import STORIES as STOCK_STORIES
 from tests.rollouts import FAILS, FULL, approved, changed, desk, orders_until
 from workflows.reevaluation import ReevaluationWorkflow
 
@@ -274,7 +275,7 @@ SCENARIOS: dict[str, Callable[[Bed], Awaitable[Handle]]] = {
         cancel_on_hold, cancel_out_of_stock, cancel_on_approval, cancel_during_submit,
         cancel_after_release,
         cancel_after_pick, cancel_after_label, cancel_too_late, cancel_of_a_line,
-        rollout_into_force, rollout_back, *STORIES,
+        rollout_into_force, rollout_back, *STORIES, *STOCK_STORIES,
     )
 }  # fmt: skip
 
