@@ -148,6 +148,9 @@ class Rehydrating:
                 r.sku for r in rehydration.of_run(connection, request.order_id, "suspected")
             ]
             found = self._confirm(connection, request, suspected, first, look)
+            inventory.hold(
+                connection, request.node, [*_agreeing(look), *(one.sku for one in found)]
+            )
             result = self._settle(connection, request, found, len(look.seen))
             over = self._apply(connection, request, look)
             explained = len(suspected) - len(found)
@@ -163,6 +166,7 @@ class Rehydrating:
             rows = rehydration.of_run(connection, request.order_id, "asked")
             if request.action == "keep":
                 return self._keep(connection, request, rows)
+            inventory.hold(connection, request.node, [row.sku for row in rows])
             refused = [why for row in rows if (why := _refusal(connection, row))]
             if refused:
                 return DecidedStock(
@@ -278,16 +282,16 @@ class Rehydrating:
         rehydration.forget(connection, request.order_id, request.node, request.at)
         if request.dry_run or look.as_of is None:
             return ()
-        agree = {
-            sku: one.as_of
-            for sku, one in look.seen.items()
-            if not (one.drift.difference or one.drift.unsellable) and one.level is not None
-        }
-        inventory.agreed(connection, request.node, agree)
+        agree = _agreeing(look)
+        by_page: dict[datetime, list[str]] = {}
+        for sku in agree:
+            by_page.setdefault(look.seen[sku].as_of, []).append(sku)
+        for as_of, skus in sorted(by_page.items()):
+            inventory.agreed(connection, request.node, skus, as_of)
         rehydration.applied(
             connection, request.node, look.as_of, len(look.seen), request.order_id, request.at
         )
-        return rehydration.settle_asked(connection, request.node, sorted(agree))
+        return rehydration.settle_asked(connection, request.node, agree)
 
     def _keep(
         self, connection: Connection, request: DecideStock, rows: Sequence[Row[Any]]
@@ -336,6 +340,14 @@ class Rehydrating:
             connection, request.order_id, request.order_id, request.node, sku, seen, units,
             unsellable, state, request.at,
         )  # fmt: skip
+
+
+def _agreeing(look: rehydration.Look) -> list[str]:
+    return sorted(
+        sku
+        for sku, one in look.seen.items()
+        if not (one.drift.difference or one.drift.unsellable) and one.level is not None
+    )
 
 
 def _becomes(one: Found, asked: bool, kept: Row[Any] | None, small: bool) -> str:

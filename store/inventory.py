@@ -12,7 +12,7 @@ there is. Rows of pools change only in a transaction that holds their level's ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from store import tables as t
 from store.statements import insert_into, insert_new
 
 INVENTORY_STREAM = "inventory"
+AT_ONCE = 400  # SKUs a statement: older builds of SQLite take 999 parameters
 COUNTED = ("feed", CORRECTION)  # what a count brought; a newer one does not bring it again
 
 
@@ -325,16 +326,31 @@ def correct(
     return True
 
 
-def agreed(connection: Connection, node: str, as_of: dict[str, datetime]) -> None:
+def hold(connection: Connection, node: str, skus: Sequence[str]) -> None:
+    """Lock levels of a node until the transaction ends, in the order that everybody keeps to."""
+    for part in parts(sorted(skus)):
+        connection.execute(
+            select(_LEVEL.sku)
+            .where(_LEVEL.node == node, _LEVEL.sku.in_(part))
+            .order_by(_LEVEL.sku)
+            .with_for_update()
+        ).all()
+
+
+def agreed(connection: Connection, node: str, skus: Sequence[str], as_of: datetime) -> None:
     """Levels whose count is what the ledger says: an older count does not change them any more."""
-    if as_of:
-        statement = (
+    for part in parts(sorted(skus)):
+        connection.execute(
             update(t.levels)
-            .where(_LEVEL.node == node, *_PLACE[:1], _LEVEL.as_of < bindparam("moment"))
-            .values(as_of=bindparam("moment"))
+            .where(_LEVEL.node == node, _LEVEL.sku.in_(part), _LEVEL.as_of < as_of)
+            .values(as_of=as_of)
         )
-        rows = [{"of": sku, "moment": moment} for sku, moment in sorted(as_of.items())]
-        connection.execute(statement, rows)
+
+
+def parts(skus: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many SKUs at a time as one statement takes."""
+    for start in range(0, len(skus), AT_ONCE):
+        yield skus[start : start + AT_ONCE]
 
 
 def level_rows(connection: Connection, sku: str) -> Sequence[Row[tuple[object, ...]]]:

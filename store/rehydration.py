@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -10,10 +10,9 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 
 from domain.rehydration import Drift
 from store import tables as t
-from store.inventory import COUNTED
+from store.inventory import COUNTED, parts
 from store.statements import upsert
 
-AT_ONCE = 400  # SKUs a statement: SQLite takes 32,766 parameters, older builds 999
 UNTOLD = -1  # unsellable units that the node does not tell
 LEFTOVERS = timedelta(days=7)  # counts of a run that never ended
 
@@ -149,7 +148,7 @@ def _movements(
     """Movements of on hand by SKU that are no count's."""
     m = t.movements.c
     found: dict[str, list[Any]] = {}
-    for part in _parts(skus):
+    for part in parts(skus):
         query = select(m.sku, m.on_hand, m.at).where(
             m.sku.in_(part), m.node == node, m.at > since, m.on_hand != 0, m.kind.not_in(COUNTED)
         )
@@ -165,7 +164,7 @@ def _with_returns(
     m, line, back = t.movements.c, t.return_lines.c, t.returns.c
     unbooked: dict[str, int] = {}
     at_dock: dict[str, int] = {}
-    for part in _parts(sorted(seen)):
+    for part in parts(sorted(seen)):
         query = select(m.sku, m.on_hand, m.at).where(
             m.sku.in_(part), m.node == node, m.at > since, m.kind == "restock"
         )
@@ -188,11 +187,6 @@ def _with_returns(
         )
         for sku, one in seen.items()
     }
-
-
-def _parts(skus: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(skus), AT_ONCE):
-        yield skus[start : start + AT_ONCE]
 
 
 # --- divergences ----------------------------------------------------------------------------
@@ -234,7 +228,7 @@ def set_state(
 ) -> None:
     """What became of divergences."""
     d = t.divergences.c
-    for part in _parts(skus):
+    for part in parts(skus):
         connection.execute(
             update(t.divergences)
             .where(d.run == run, d.sku.in_(part))
@@ -247,7 +241,7 @@ def settle_asked(connection: Connection, node: str, gone: Sequence[str]) -> tupl
     d = t.divergences.c
     asked = (d.node == node, d.state == "asked")
     touched: set[str] = set()
-    for part in _parts(gone):
+    for part in parts(gone):
         mine = (*asked, d.sku.in_(part))
         touched |= set(connection.scalars(select(d.workflow).where(*mine)))
         connection.execute(update(t.divergences).where(*mine).values(state="superseded"))

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from store import inventory, pools
 from store import tables as t
 from store.database import Database
-from store.inventory import Drawn, NotAllottable, Take
+from store.inventory import BelowReserved, Drawn, NotAllottable, Take
 
 SKUS, NODES = ("A", "B"), ("east", "west")
 # the pools that each channel draws on: none, one, two in one order, and in the other
@@ -83,6 +83,24 @@ class Ledger(RuleBasedStateMachine):
             inventory.feed(self.connection, sku, node, units, unsellable, 1, at, at)
         shelf = self.shelves[sku, node]
         shelf.on_hand, shelf.unsellable, shelf.counted = units, unsellable, True
+
+    @rule(sku=st.sampled_from(SKUS), node=st.sampled_from(NODES), units=st.integers(-6, 6),
+          repeats=st.integers(1, 2))  # fmt: skip
+    def correct(self, sku: str, node: str, units: int, repeats: int) -> None:
+        shelf, at = self.shelves[sku, node], self.now()
+        if not shelf.counted:
+            return
+        key = f"correct{self.step}"
+        for number in range(repeats):
+            short = units < 0 and shelf.on_hand + units < shelf.reserved.total()
+            with self.connection.begin():
+                try:
+                    done = inventory.correct(self.connection, sku, node, units, 0, at, key, at)
+                except BelowReserved:
+                    assert short and not number
+                    return
+            assert done is (number == 0), "a repeat changes nothing"
+            shelf.on_hand += units if done else 0
 
     @rule(sku=st.sampled_from(SKUS), node=st.sampled_from(NODES), pool=st.sampled_from(POOLS),
           units=st.integers(0, 12), repeats=st.integers(1, 2))  # fmt: skip
