@@ -30,6 +30,7 @@ from domain.rehydration import (
 from store import cases, catalog, events, inventory, rehydration
 
 SHOWN = 12  # levels that a case names, the largest first
+FORGOTTEN = timedelta(days=14)  # a case that nobody decided for so long is asked again
 FEW = 5  # levels that may differ in any node without anybody suspecting the comparison itself
 
 
@@ -247,11 +248,11 @@ class Rehydrating:
     ) -> SettledStock:
         asked = rehydration.pending(connection, request.node, "asked")
         kept = rehydration.pending(connection, request.node, "kept")
-        given = self._given(request)
+        given, since = self._given(request), request.at - FORGOTTEN
         many = len(found) > FEW and len(found) * 100 > levels * given.most_percent
         states: dict[str, list[Found]] = {}
         for one in sorted(found, key=lambda x: (-x.size, x.sku)):
-            known = (one.sku in asked, kept.get(one.sku))
+            known = (one.sku in asked and asked[one.sku].at > since, kept.get(one.sku))
             small = given.tolerates(one.size, one.seen.drift.ours) and not many
             state = "seen" if request.dry_run else _becomes(one, *known, small)
             states.setdefault(state, []).append(one)

@@ -54,7 +54,7 @@ def rehydrate(
     with bad_input():
         s = session()
         nodes = _nodes(s, node)
-        runs = asyncio.run(_run(s, nodes, dry_run, minutes, wait))
+        runs = asyncio.run(run_by_hand(s, nodes, dry_run, minutes, wait))
     if as_json:
         print_json([{"node": n, "run": run, "summary": said} for n, run, said in runs])
         return
@@ -71,9 +71,10 @@ def _nodes(s: Session, wanted: str) -> Sequence[Node]:
     return found
 
 
-async def _run(
+async def run_by_hand(
     s: Session, nodes: Sequence[Node], dry_run: bool, minutes: int | None, wait: bool
 ) -> list[tuple[str, str, str]]:
+    """Start a run a node. Returns node, run, and what both looks came to where it is waited for."""
     client = await connected(s.settings)
     handles = [await _start(s, client, node, dry_run, minutes) for node in nodes]
     found = []

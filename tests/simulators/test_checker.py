@@ -352,11 +352,13 @@ def test_stock_that_diverged_by_a_count_is_not_oversold(run: Run) -> None:
     run.ours("UPDATE inventory_levels SET on_hand = 0")
     run.ours("UPDATE inventory_movements SET on_hand = 1 WHERE key = 'f'")
     assert run.verdict()["oversold"] == 1
-    data = json.dumps({"sku": "MUG", "node": "dc_east"})
-    run.ours(
-        "INSERT INTO events VALUES('inventory', 1, 'meshline.inventory.diverged.v1', 'x', ?)", data
-    )
+    told = "INSERT INTO events VALUES('inventory', ?, 'meshline.inventory.diverged.v1', 'x', ?)"
+    data = {"sku": "MUG", "node": "dc_east"}
+    run.ours(told, 1, json.dumps({**data, "run": "rehydrate"}))
     run.ours("INSERT INTO streams VALUES('inventory', 1)")
+    assert run.verdict()["oversold"] == 1, "a look at the node excuses nothing"
+    run.ours(told, 2, json.dumps(data))
+    run.ours("UPDATE streams SET seq = 2 WHERE stream = 'inventory'")
     assert run.violations() == []
 
 
