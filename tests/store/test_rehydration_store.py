@@ -56,6 +56,19 @@ def test_goods_that_came_back_explain_themselves_while_the_node_may_book_them(
     assert (seen["B"].drift.difference, seen["B"].drift.unexplained) == (-2, -2)
 
 
+def test_what_a_carrier_told_first_may_still_stand_in_the_nodes_books(db: Database) -> None:
+    one = inventory.Drawn(sku="A", node="east", quantity=1, pool="")
+    with db.write() as connection:
+        inventory.feed(connection, "A", "east", 10, 0, 0, NOON - WEEK, NOON - WEEK)
+        for name, at in (("long ago", NOON - 2 * HOUR), ("just now", NOON - HOUR / 2)):
+            inventory.reserve(connection, [one], "o", f"r {name}", at)
+            inventory.consume(connection, one, "o", name, at)
+        inventory.restock(connection, "A", "east", 1, "o", "back", NOON + HOUR)
+    stage(db, "run", 1, NOON, A=10)
+    drift = look(db, "run").seen["A"].drift
+    assert (drift.ours, drift.difference, drift.there, drift.unexplained) == (8, 2, 2, 0)
+
+
 def test_a_level_that_was_counted_since_is_not_compared(db: Database) -> None:
     with db.write() as connection:
         inventory.feed(connection, "A", "east", 10, 0, 0, NOON + HOUR, NOON + HOUR)
