@@ -66,6 +66,9 @@ class Activity:
     OPEN_CARRIER_CASE = "open_carrier_case"
     HEDGE = "hedge"
     REEVALUATE = "reevaluate"
+    PLAN_RECONCILING = "plan_reconciling"
+    RECONCILE = "reconcile_vendor"
+    SUM_UP_DAY = "sum_up_day"
 
     SUBMIT = "submit_fulfillment"
     CANCEL_FULFILLMENT = "cancel_fulfillment"

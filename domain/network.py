@@ -18,6 +18,7 @@ from domain.circuits import Watch
 from domain.facts import RateCard, TransitFacts
 from domain.invoices import Contract
 from domain.order import Currency, Identifier, Role
+from domain.reconciliation import ReconcileTerms
 from domain.returns import ReturnTerms
 
 # libyaml where it is there: a file of some hundred lines takes a third of a second without it
@@ -226,6 +227,7 @@ class Network(Frozen):
     reevaluation: Reevaluation | None = None
     carrier_health: Watch = Watch()
     returns: ReturnTerms = ReturnTerms()
+    reconciliation: ReconcileTerms = ReconcileTerms()
     cx_connector: str = ""
     cx_groups: dict[Role, str] = {}
     reservation_hours: int = Field(default=48, ge=1)

@@ -14,6 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from store.columns import text_column, time_column
 from store.finance_tables import ChargeRow, FindingRow, InvoiceRow, RefundRow
+from store.reconciliation_tables import DifferenceRow, DisputeRow, ReconciliationRow, StatementRow
 from store.return_tables import InspectionRow, ReturnLineRow, ReturnRow
 
 
@@ -568,4 +569,8 @@ findings = table(FindingRow)
 returns = table(ReturnRow)
 return_lines = table(ReturnLineRow)
 inspections = table(InspectionRow)
+reconciliations = table(ReconciliationRow)
+statements = table(StatementRow)
+differences = table(DifferenceRow)
+disputes = table(DisputeRow)
 metadata = SQLModel.metadata

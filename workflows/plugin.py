@@ -12,6 +12,7 @@ from workflows.drift import PolicyDriftWorkflow
 from workflows.goodwill import RefundWorkflow
 from workflows.moving import SweepWorkflow
 from workflows.order import OrderWorkflow
+from workflows.reconciliation import ReconcileDaysWorkflow, ReconciliationWorkflow
 from workflows.reevaluation import ReevaluationWorkflow
 from workflows.returns import ReturnWorkflow
 from workflows.rollout import PolicyRolloutWorkflow
@@ -26,6 +27,8 @@ WORKFLOWS = [
     PolicyDriftWorkflow,
     SweepWorkflow,
     ReevaluationWorkflow,
+    ReconcileDaysWorkflow,
+    ReconciliationWorkflow,
     UpkeepWorkflow,
 ]
 # Everything that workflow code imports, except workflows/ itself: validating them inside the
