@@ -75,7 +75,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         refunding.decide, refunding.by_hand, refunding.exchange,
         returning.decide, returning.step, returning.look, returning.receive, returning.inspect,
         returning.accept, returning.end_inspection, returning.ask_refund,
-        reconciling.plan, reconciling.sum_up,
+        reconciling.plan, reconciling.audit_invoices, reconciling.sum_up,
     ]  # fmt: skip
 
 

@@ -68,6 +68,7 @@ class Activity:
     REEVALUATE = "reevaluate"
     PLAN_RECONCILING = "plan_reconciling"
     RECONCILE = "reconcile_vendor"
+    AUDIT_INVOICES = "audit_invoices"
     SUM_UP_DAY = "sum_up_day"
 
     SUBMIT = "submit_fulfillment"

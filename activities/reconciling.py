@@ -11,11 +11,12 @@ from typing import cast
 from sqlalchemy import Connection
 from temporalio import activity
 
+from activities.billing import audit_invoice
 from activities.context import Context
-from activities.contracts import Activity, connector_queue
+from activities.contracts import Activity, connector_queue, m
 from activities.errors import vendor_errors
 from connectors.ports import Statements
-from domain.base import Problem
+from domain.base import InvalidInput, Problem
 from domain.messages import Endpoint
 from domain.reconciliation import (
     Compared,
@@ -30,7 +31,7 @@ from domain.reconciliation import (
 )
 from domain.units import format_money
 from finance.reconciliation import compare
-from store import orders, reconciliations
+from store import catalog, invoices, orders, reconciliations
 
 MARGIN = timedelta(hours=1)  # what a vendor and we do at one moment, its clock may date otherwise
 READ_ANEW = 500  # differences over which the statement is read again, not each of them
@@ -207,15 +208,40 @@ class Reconciling:
             settle_minutes=terms.settle_minutes,
         )
 
+    @activity.defn(name=Activity.AUDIT_INVOICES)
+    def audit_invoices(self, request: SumUp) -> m.Audited:
+        """Audit the invoices that nobody has audited yet, each in a transaction of its own. One
+        that cannot be is a problem for platform, and is tried again the next time."""
+        with self._c.db.read() as connection:
+            rows = [r for r in invoices.listed(connection) if r.audited_at is None]
+        for row in rows:
+            try:
+                with self._c.db.write() as connection:
+                    audit_invoice(connection, self._c.network, row, request.at)
+            except InvalidInput as refused:
+                with self._c.db.write() as connection:
+                    for problem in refused.problems:
+                        catalog.note_problem(connection, problem, request.at)
+            activity.heartbeat()
+        return m.Audited()
+
     @activity.defn(name=Activity.SUM_UP_DAY)
     def sum_up(self, request: SumUp) -> DaySum:
         """What is open of a day, in words."""
+        window = self._c.network.reconciliation.window(request.day)
         with self._c.db.read() as connection:
-            return day_sum(connection, request.day)
+            found = day_sum(connection, request.day)
+            claims = invoices.claims_of(connection, *window)
+        if not claims:
+            return found
+        total = format_money(sum(c.claim_minor for c in claims), self._c.network.currency)
+        told = f"invoices: {len(claims)} open claims ({total})"
+        words = "; ".join(x for x in (found.words, told) if x)
+        return found.model_copy(update={"claims": len(claims), "words": words})
 
 
 def day_sum(connection: Connection, day: date) -> DaySum:
-    """What is open of a day, over all vendors."""
+    """What vendors and we do not agree on of a day."""
     rows = reconciliations.differences(connection, day, states=("open",))
     counts = Counter((row.connector, f"{row.kind}_{row.nature}") for row in rows)
     money: dict[str, int] = {}

@@ -71,21 +71,33 @@ def run(
     with bad_input():
         s = session()
         wanted = _days(s, day, days)
-        asyncio.run(_look_at(s, wanted, timeout, quiet=as_json))
-        with s.db.read() as connection:
-            rows = [r for d in wanted for r in reconciliations.looks(connection, d)]
-            found = [
-                r for d in wanted for r in reconciliations.differences(connection, d)
-                if r.state == "open"
-            ]  # fmt: skip
-            untied = sum(day_sum(connection, d).untied_minor for d in wanted)
+        rows, found, untied = compared(s, wanted, timeout, quiet=as_json)
     if as_json:
-        print_json({"days": [str(d) for d in wanted], "open": [_as_dict(r) for r in found],
+        print_json({"days": [str(d) for d in wanted], "open": [as_dict(r) for r in found],
                     "untied_minor": untied})  # fmt: skip
     else:
         _show(rows, found, untied)
     if found or untied:
         raise typer.Exit(FAILED)
+
+
+def compared(
+    s: Session, days: Sequence[date], timeout: int, *, quiet: bool
+) -> tuple[list[Row[Any]], list[Row[Any]], int]:
+    """Have days compared: the looks, what is open of them, and minor units that do not tie."""
+    asyncio.run(_look_at(s, days, timeout, quiet=quiet))
+    with s.db.read() as connection:
+        rows = [r for d in days for r in reconciliations.looks(connection, d)]
+        found = [
+            r for d in days for r in reconciliations.differences(connection, d, states=("open",))
+        ]
+        untied = sum(day_sum(connection, d).untied_minor for d in days)
+    return rows, found, untied
+
+
+def all_days(s: Session) -> list[date]:
+    """Every day from the first order's to yesterday, two months at most."""
+    return _days(s, "", MOST_DAYS)
 
 
 def _days(s: Session, day: str, count: int) -> list[date]:
@@ -181,7 +193,7 @@ def _show_differences(rows: Sequence[Row[Any]]) -> None:
     shown = table(f"{len(rows)} differences", "day", "vendor", "what", "difference", "state",
                   "why", "do")  # fmt: skip
     for r in rows:
-        found = _as_dict(r)
+        found = as_dict(r)
         money = f"{found['difference']} {r.currency}" if r.minor else ""
         shown.add_row(r.day, r.connector, found["kind"], money, r.state, found["because"],
                       found["remedy"])  # fmt: skip
@@ -217,9 +229,9 @@ def report(
         with out.open("w", newline="") as target:
             writer = csv.DictWriter(target, _COLUMNS)
             writer.writeheader()
-            writer.writerows(map(_as_dict, rows))
+            writer.writerows(map(as_dict, rows))
     if as_json:
-        print_json([_as_dict(r) for r in rows])
+        print_json([as_dict(r) for r in rows])
         return
     for path in (out, html):
         if path is not None:
@@ -264,7 +276,8 @@ def explain(
     console.print(f"[green]✓[/] {len(rows)} explained", highlight=False)
 
 
-def _as_dict(row: Row[Any]) -> dict[str, str]:
+def as_dict(row: Row[Any]) -> dict[str, str]:
+    """A difference as a CSV has it."""
     found = Difference.model_validate_json(row.body)
     return {
         "day": row.day,

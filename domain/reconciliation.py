@@ -208,7 +208,7 @@ class VendorReconciled(Frozen):
 
 
 class SumUp(Frozen):
-    """Say what a day came to over all vendors."""
+    """Say what a day came to over all vendors; or, before it, audit the invoices that came in."""
 
     key: str
     day: date
@@ -216,7 +216,7 @@ class SumUp(Frozen):
 
 
 class DaySum(Frozen):
-    """Differences that are open of a day.
+    """Differences that are open of a day, and claims on invoices that were imported in it.
 
     Attributes:
         words: how many of what, and the money that they make, for people.
@@ -224,8 +224,14 @@ class DaySum(Frozen):
     """
 
     open: int = 0
+    claims: int = 0
     untied_minor: int = 0
     words: str = ""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether somebody has to look at it."""
+        return bool(self.open or self.claims or self.untied_minor)
 
 
 def stream_of(day: date) -> str:

@@ -192,6 +192,7 @@ def _difference(
     """A difference, with its money unless another one of the pair has it."""
     one = their or our
     assert one is not None
+    standing = our if our is not None and one.state == "cancelled" else one
     counted = (their.counted_minor if their else 0) - (our.counted_minor if our else 0)
     return Difference(
         kind=one.kind,
@@ -199,7 +200,7 @@ def _difference(
         subject=(their.external_id if their else "") or _name(one),
         order_id=our.order_id if our else "",
         minor=counted if minor is None else minor,
-        currency=one.currency,
+        currency=standing.currency,
         because=_because(nature, our, their),
         ours=our,
         theirs=their,

@@ -202,3 +202,14 @@ def settle(connection: Connection, rows: Iterable[Row[Any]], state: str) -> None
     """Findings are in another state now: claimed, credited or refused."""
     for row in rows:
         connection.execute(update(t.findings).where(*_is(row)).values(state=state))
+
+
+def claims_of(connection: Connection, since: datetime, until: datetime) -> Sequence[Row[Any]]:
+    """Open claims on invoices that were imported in a time."""
+    joined = (_F.biller == _I.biller) & (_F.invoice == _I.invoice)
+    return connection.execute(
+        select(t.findings)
+        .join_from(t.findings, t.invoices, joined)
+        .where(_F.state == "open", _F.claim_minor > 0)
+        .where(_I.imported_at >= since, _I.imported_at < until)
+    ).all()
