@@ -34,6 +34,7 @@ from activities.node import NodeActivities
 from activities.outward import CxActivities, OmsActivities, PaymentActivities
 from activities.planning import Planning
 from activities.progress import Progress
+from activities.reconciling import ReconcileActivities, Reconciling
 from activities.reevaluation import Reevaluating
 from activities.refunding import Refunding
 from activities.rehydrating import Rehydrating, Snapshots
@@ -60,6 +61,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
     hedging, reevaluating = Hedging(context), Reevaluating(context)
     refunding, returning = Refunding(context), Returning(context)
     rehydrating = Rehydrating(context)
+    reconciling = Reconciling(context)
     return [
         planning.accept, planning.plan, planning.reserve, planning.make_firm,
         planning.expire_reservation, planning.reroute, planning.change_service,
@@ -76,6 +78,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         returning.decide, returning.step, returning.look, returning.receive, returning.inspect,
         returning.accept, returning.end_inspection, returning.ask_refund,
         rehydrating.compare, rehydrating.settle, rehydrating.decide, rehydrating.open_case,
+        reconciling.plan, reconciling.audit_invoices, reconciling.sum_up,
     ]  # fmt: skip
 
 
@@ -96,6 +99,8 @@ def vendor_activities(context: Context, connector: ports.Connector) -> list[Call
     if isinstance(connector, ports.PaymentProvider):
         payments = PaymentActivities(context)
         found += [payments.capture, payments.refund]
+    if isinstance(connector, ports.Statements):
+        found += [ReconcileActivities(context).reconcile]
     if isinstance(connector, ports.CX):
         found += [CxActivities(context).notify]
     return found

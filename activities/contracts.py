@@ -70,6 +70,10 @@ class Activity:
     SETTLE_STOCK = "settle_stock"
     DECIDE_STOCK = "decide_stock"
     OPEN_STOCK_CASE = "open_stock_case"
+    PLAN_RECONCILING = "plan_reconciling"
+    RECONCILE = "reconcile_vendor"
+    AUDIT_INVOICES = "audit_invoices"
+    SUM_UP_DAY = "sum_up_day"
 
     SUBMIT = "submit_fulfillment"
     CANCEL_FULFILLMENT = "cancel_fulfillment"

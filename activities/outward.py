@@ -44,8 +44,9 @@ class OmsActivities:
 
         def record(connection: Connection) -> m.Audited:
             fulfillments.confirmed(
-                connection, request.order_id, request.fulfillment_id, done.external_id, request.at
-            )
+                connection, request.order_id, request.fulfillment_id, done.external_id, request.at,
+                {q.line_id: q.quantity for q in notice.lines},
+            )  # fmt: skip
             return m.Audited()
 
         return await self._c.db.in_thread(self._c.db.once, request.key, m.Audited, record)

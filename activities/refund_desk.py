@@ -7,7 +7,7 @@ from domain.base import InvalidInput, Problem
 from domain.order import Role
 from domain.refunds import RefundMethod, RefundSum
 from domain.units import to_major
-from store import orders, refunds
+from store import disputes, orders, refunds
 
 MAY: tuple[Role, ...] = ("customer_care", "finance", "revenue_ops")
 
@@ -34,8 +34,10 @@ class RefundDesk(Deeds):
             raise self._wrong("--comment", "is empty: say why, who agrees will read it")
         with self._db.write() as connection:
             head = orders.row(connection, order_id, lock=True)
-            left = refunds.taken_minor(connection, order_id) - refunds.promised_minor(
-                connection, order_id
+            left = (
+                refunds.taken_minor(connection, order_id)
+                - refunds.promised_minor(connection, order_id)
+                - disputes.taken_back_minor(connection, order_id)
             )
             if not 0 < amount_minor <= left:
                 most = to_major(max(0, left), head.currency)

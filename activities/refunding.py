@@ -25,7 +25,7 @@ from domain.refunds import (
 )
 from finance.refunds import refund_of
 from finance.returns import sum_for
-from store import decisions, fulfillments, orders, refunds
+from store import decisions, disputes, fulfillments, orders, refunds
 
 
 class Refunding:
@@ -161,6 +161,7 @@ def ask_policy(
         settled_minor=refunds.promised_minor(connection, order_id) - amount_minor * counted,
         recent_refunds=recent - counted,
         yearly_orders=yearly,
+        disputed=disputes.taken_back_minor(connection, order_id) > 0,
     )
     decision = context.decide(connection, snapshot)
     decision_id = f"{request.key}/refund"

@@ -145,7 +145,8 @@ class Planner:
             drawn, rates = kinds.tolist(), times / MOST_KINDS * ends[-1]
         self.kind_rates = [float(rate) for rate in rates]
         plenty, cities = np.where(stock > 0, 10**6, 0), self._of.rates.shape[1]
-        return [self.snapshot(*divmod(kind, cities), plenty, {}) for kind in drawn]
+        pairs = [divmod(kind, cities) for kind in drawn]
+        return [self.snapshot(q, j, plenty, {}) for q, j in pairs]
 
     def outlook(
         self, expected: list[RouteSnapshot], counts: list[float], spots: dict[Spot, float]

@@ -326,6 +326,31 @@ SCENARIO = {
         "A carrier goes dark while 500 orders are open: how Meshline takes it.",
     ),
 }
+DISPUTE = {
+    "list": (
+        "cli.dispute:list_disputes",
+        "Disputed payments (chargebacks), those first that have to be answered first.",
+    ),
+    "import": (
+        "cli.dispute:import_disputes",
+        "Import disputes from a CSV, whole or not at all; a second import changes nothing.",
+    ),
+}
+RECONCILE = {
+    "run": (
+        "cli.reconcile:run",
+        "Compare days with every vendor now: orders, fulfilments, labels, money.",
+    ),
+    "report": (
+        "cli.reconcile:report",
+        "Report what was compared and what differs: on the terminal, as CSV, or as an HTML page.",
+    ),
+    "explain": (
+        "cli.reconcile:explain",
+        "Say why a difference is right as it is; it stays explained while nothing about it "
+        "changes.",
+    ),
+}
 AUDIT = {
     "verify": (
         "cli.audit:verify",
@@ -342,6 +367,8 @@ GROUPS = {
     "carrier": (CARRIER, "Carriers: look, switch off and on."),
     "return": (RETURN, "Goods that customers send back."),
     "refund": (REFUND, "Money that goes back to customers."),
+    "dispute": (DISPUTE, "Payments that their payers dispute with the bank."),
+    "reconcile": (RECONCILE, "Days compared with vendors: what they have against what we have."),
     "invoice": (INVOICE, "Invoices of carriers and 3PLs: import, audit, claim."),
     "export": (EXPORT, "Files for systems without a connector."),
     "network": (NETWORK, "The network file."),

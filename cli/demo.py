@@ -22,6 +22,7 @@ from activities.settings import CURRENT, DEFAULT_HOME, ROOT
 from cli.importing import import_catalog, import_inventory, import_orders
 from cli.init import network_text
 from cli.portrait import Portrait, result_table
+from cli.reconcile import all_days, as_dict, compared
 from cli.sample import cut_exports, first_monday
 from cli.session import FAILED, Session, bad_input, console, errors
 from cli.stage import Simulation, Stage
@@ -32,6 +33,7 @@ RATE = 6_000.0  # 100 minutes a second: parcels travel for a minute
 LEFT_FOR_THE_PERSON = 3
 PLAYED = ("cli.app", "cli.cases", "cli.change", "cli.decide", "cli.order", "cli.returning")
 RETURNS = 6  # asked for, of the orders that arrive first
+RECONCILE_SECONDS = 180
 LONGEST = 900.0  # seconds; a demo that hangs says so and fails
 INTERRUPTED = 130
 QUIET = 12.0  # seconds without change after which what waits is seen as waiting for people
@@ -122,7 +124,7 @@ class Demo:
             if self.interrupted.is_set():
                 console.print("Interrupted before everything was at rest: not judged.")
                 return INTERRUPTED
-            verdict = await asyncio.to_thread(self._judge, picture, monotonic() - began)
+            verdict = await asyncio.to_thread(self._judge, session, picture, monotonic() - began)
             self._show(verdict, picture, settings.ui, settings.namespace)
             if not self.o.leave and not self.interrupted.is_set():
                 console.print("Serving until Ctrl-C.")
@@ -205,9 +207,16 @@ class Demo:
                     return
                 await asyncio.sleep(0.5)
 
-    def _judge(self, picture: Portrait, seconds: float) -> dict[str, Any]:
-        """What the checker says, with what only we know added."""
+    def _judge(self, session: Session, picture: Portrait, seconds: float) -> dict[str, Any]:
+        """What the checker says, with what only we know added, and our own reconciliation of every
+        day with every vendor: it has to find what the checker finds, which is nothing."""
         verdict = judged(self.home)
+        days = all_days(session)
+        _, differences, untied = compared(session, days, RECONCILE_SECONDS, quiet=True)
+        verdict |= {"days_reconciled": len(days), "differences": len(differences)}
+        verdict["violations"] += [f"not reconciled: {as_dict(d)['because']}" for d in differences]
+        if untied:
+            verdict["violations"].append(f"{untied} minor units are untied in the reconciliation")
         verdict["retries"] = picture.retries()
         verdict["seconds"] = round(seconds, 1)
         verdict["orders_per_s"] = round(verdict.get("orders", 0) / max(0.1, picture.working), 2)

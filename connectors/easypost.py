@@ -25,6 +25,7 @@ from connectors.http import Effect, Reply, VendorHttp, Wire, parsed
 from connectors.ports import CancelOutcome, Inbound, Label, ParcelRequest
 from domain.fulfillment import Observation
 from domain.network import ConnectorConfig
+from domain.reconciliation import Entry, EntryKind, StatementPage
 from domain.units import to_minor
 
 SHIPMENTS = "/v2/shipments"
@@ -45,6 +46,8 @@ class _Event(Wire):
 
 class EasyPost:
     """One EasyPost account and the carriers behind it."""
+
+    kinds: tuple[EntryKind, ...] = ("label",)
 
     def __init__(
         self, config: ConnectorConfig, transport: httpx.AsyncBaseTransport | None = None
@@ -134,6 +137,44 @@ class EasyPost:
         if event.description == "refund.successful":
             return Inbound(observations=voided(name, parsed(name, Refund, result, within="result")))
         return Inbound()
+
+    # --- what it has ------------------------------------------------------------------------
+
+    async def statement(self, since: datetime, until: datetime, cursor: str) -> StatementPage:
+        """Labels of a time, the newest first; the cursor is the last one of a page."""
+        query: dict[str, str | int] = {
+            "purchased": "true", "page_size": 100, "start_datetime": since.isoformat(),
+            "end_datetime": until.isoformat(),
+        }  # fmt: skip
+        if cursor:
+            query["before_id"] = cursor
+        page = await self._http.call(_Listed, "GET", SHIPMENTS, query=query)
+        more = page.has_more and page.shipments
+        return StatementPage(
+            entries=tuple(self._entry(s) for s in page.shipments if s.bought),
+            cursor=page.shipments[-1].id if more else "",
+        )
+
+    async def stands(self, entry: Entry) -> Entry | None:
+        try:
+            shipment = await self._read(entry.external_id or entry.reference)
+        except e.Refused as refused:
+            if refused.code == "NOT_FOUND":
+                return None
+            raise
+        return self._entry(shipment) if shipment.bought else None
+
+    def _entry(self, shipment: Shipment) -> Entry:
+        rate = shipment.selected_rate
+        return Entry(
+            kind="label",
+            external_id=shipment.id,
+            reference=shipment.reference or "",
+            state="done" if shipment.live else "cancelled",
+            minor=self._minor(rate) if rate else 0,
+            currency=rate.currency if rate else "",
+            at=shipment.created_at,
+        )
 
     # --- steps of a purchase ----------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from connectors import errors as e
-from connectors import signatures
+from connectors import medusa_statement, signatures
 from connectors.credentials import seconds, secret, webhook_secrets
 from connectors.http import Effect, Reply, VendorHttp, Wire, parsed
 from connectors.medusa_orders import Cancelled, incoming, moment_of
@@ -22,6 +22,7 @@ from connectors.ports import CancelOutcome, Confirmation, Inbound, ShipmentNotic
 from domain.base import Problem
 from domain.network import ConnectorConfig
 from domain.order import IncomingOrder
+from domain.reconciliation import Entry, EntryKind, StatementPage
 
 PAGE = 50
 ORDER = "/admin/orders/{id}"
@@ -84,6 +85,8 @@ class _Event(Wire):
 
 class Medusa:
     """One Medusa shop: orders in, shipments confirmed back."""
+
+    kinds: tuple[EntryKind, ...] = medusa_statement.KINDS
 
     def __init__(
         self, config: ConnectorConfig, transport: httpx.AsyncBaseTransport | None = None
@@ -165,6 +168,37 @@ class Medusa:
             else:
                 problems += found
         return {"orders": tuple(orders), "problems": tuple(problems)}
+
+    # --- what it has ------------------------------------------------------------------------
+
+    async def statement(self, since: datetime, until: datetime, cursor: str) -> StatementPage:
+        """Orders that were placed or changed since then: what was shipped in the time may be of
+        orders that were placed long before, and change again later. The cursor is an offset."""
+        offset = int(cursor) if cursor.isdigit() else 0
+        query: dict[str, str | int] = {
+            "order": "created_at", "limit": PAGE, "offset": offset,
+            "fields": medusa_statement.FIELDS, "updated_at[$gte]": _iso(since),
+        }  # fmt: skip
+        found = await self._http.call(_Page, "GET", "/admin/orders", query=query)
+        after = offset + PAGE
+        more = bool(found.orders) and after < found.count
+        return medusa_statement.page(self.config.name, found.orders, str(after) if more else "")
+
+    async def stands(self, entry: Entry) -> Entry | None:
+        """An order, or a fulfilment of the one that it is within."""
+        try:
+            found = await self._http.call(
+                _RawOrder, "GET", ORDER, at={"id": entry.within or entry.external_id},
+                query={"fields": medusa_statement.FIELDS},
+            )  # fmt: skip
+        except e.Refused as refused:
+            if refused.code == "not_found":
+                return None
+            raise
+        head, *rest = medusa_statement.entries(self.config.name, found.order)
+        if entry.kind == "order":
+            return head
+        return next((x for x in rest if entry.external_id == x.external_id), None)
 
     # --- back to the shop -------------------------------------------------------------------
 

@@ -311,8 +311,20 @@ def _exact(field: str, value: Any, currency: str) -> int:
 
 def _rounded(field: str, value: Any, currency: str) -> int:
     """Medusa computes taxes and totals to many decimals and rounds where it shows them."""
+    try:
+        return minor_of(_decimal(field, value), currency)
+    except ValueError:
+        raise _Wrong(field, f"is no amount in {currency}") from None
+
+
+def minor_of(value: Any, currency: str) -> int:
+    """An amount of Medusa's in minor units, rounded as its shops show it.
+
+    Raises:
+        ValueError: it is none.
+    """
     step = Decimal(1).scaleb(-exponent(currency))
     try:
-        return to_minor(_decimal(field, value).quantize(step, ROUND_HALF_EVEN), currency)
-    except (ValueError, InvalidOperation):
-        raise _Wrong(field, f"is no amount in {currency}") from None
+        return to_minor(Decimal(str(value)).quantize(step, ROUND_HALF_EVEN), currency)
+    except InvalidOperation:
+        raise ValueError(f"is no amount in {currency}") from None

@@ -14,9 +14,11 @@ from typing import Literal, Protocol, runtime_checkable
 from pydantic import Field
 
 from domain.base import Frozen, Problem
+from domain.disputes import Dispute
 from domain.fulfillment import FulfillmentRequest, Observation, Quantity, Tracking
 from domain.network import ConnectorConfig
 from domain.order import Address, IncomingOrder
+from domain.reconciliation import Entry, EntryKind, StatementPage
 
 
 class CarrierStatus(Frozen):
@@ -34,6 +36,7 @@ class Inbound(Frozen):
         orders: whole orders (OMS polls).
         order_ids: orders to fetch (OMS webhooks carry only an ID).
         statuses: of carriers, as their status page tells them.
+        disputes: payments that their payers dispute.
         problems: rows or fields that could not be read; never dropped.
         cursor: where the next poll starts; None keeps the old one.
     """
@@ -42,6 +45,7 @@ class Inbound(Frozen):
     orders: tuple[IncomingOrder, ...] = ()
     order_ids: tuple[str, ...] = ()
     statuses: tuple[CarrierStatus, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
     problems: tuple[Problem, ...] = ()
     cursor: str | None = None
     more: bool = False
@@ -163,6 +167,22 @@ class Webhooks(Protocol):
     """
 
     def receive(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Inbound: ...
+
+
+@runtime_checkable
+class Statements(Protocol):
+    """A vendor that says what it has of a time, to be compared with what we have.
+
+    Attributes:
+        kinds: of things that it has.
+    """
+
+    kinds: tuple[EntryKind, ...]
+
+    async def statement(self, since: datetime, until: datetime, cursor: str) -> StatementPage: ...
+
+    async def stands(self, entry: Entry) -> Entry | None:
+        """One thing as it stands there now, by the vendor's ID, else by our reference."""
 
 
 @runtime_checkable

@@ -24,6 +24,7 @@ from domain.base import Problem
 from domain.fulfillment import FulfillmentRequest, Observation
 from domain.network import ConnectorConfig
 from domain.order import Address
+from domain.reconciliation import Entry, EntryKind, StatementPage
 
 PAGE = 100
 ORDERS = "/2026-01/order"
@@ -36,6 +37,8 @@ class _Rows(Wire):
 
 class ShipBob:
     """One merchant's account at ShipBob."""
+
+    kinds: tuple[EntryKind, ...] = ("fulfillment",)
 
     def __init__(
         self, config: ConnectorConfig, transport: httpx.AsyncBaseTransport | None = None
@@ -157,6 +160,53 @@ class ShipBob:
             after = f"{self._before(until) or since}|1||{peak}"
         return Inbound(observations=seen, problems=problems, cursor=after, more=more)
 
+    # --- what it has ------------------------------------------------------------------------
+
+    async def statement(self, since: datetime, until: datetime, cursor: str) -> StatementPage:
+        """Orders that were created in a time; the cursor is a page."""
+        number = int(cursor) if cursor.isdigit() else 1
+        query: dict[str, str | int] = {
+            "Page": number, "Limit": PAGE, "SortOrder": "Oldest",
+            "StartDate": _iso(since), "EndDate": _iso(until),
+        }  # fmt: skip
+        reply = await self._http.send("GET", ORDERS, query=query)
+        rows = self._http.read(_Rows, {"rows": reply.body}, reply.request_id).rows
+        found: list[Entry] = []
+        problems: list[Problem] = []
+        for row in rows:
+            try:
+                found.append(parsed(self.config.name, Order, row).entry())
+            except e.ContractBroken as broken:
+                problems.append(self._unreadable(row, broken))
+        pages = reply.headers.get("total-pages", "")
+        more = number < int(pages) if pages.isdigit() else len(rows) >= PAGE
+        return StatementPage(
+            entries=tuple(found), problems=tuple(problems), cursor=str(number + 1) if more else ""
+        )
+
+    async def stands(self, entry: Entry) -> Entry | None:
+        number = entry.external_id
+        if not number:
+            found = await self.find(entry.reference)
+            number = found.external_id if found else ""
+        if not number:
+            return None
+        try:
+            at = {"id": number}
+            return (await self._http.call(Order, "GET", ORDERS + "/{id}", at=at)).entry()
+        except e.Refused as refused:
+            if refused.code == "404":
+                return None
+            raise
+
+    def _unreadable(self, row: dict[str, Any], broken: e.ContractBroken) -> Problem:
+        return Problem(
+            source=f"{self.config.name} order {str(row.get('id', '?'))[:40]}",
+            field=broken.field,
+            reason=str(broken)[:300],
+            remedy="Look it up at ShipBob; the connector may be too old",
+        )
+
     def _before(self, stamp: str) -> str:
         return _iso(datetime.fromisoformat(stamp) - self._overlap) if stamp else ""
 
@@ -171,14 +221,7 @@ class ShipBob:
             try:
                 order = parsed(name, Order, row)
             except e.ContractBroken as broken:
-                problems.append(
-                    Problem(
-                        source=f"{name} order {str(row.get('id', '?'))[:40]}",
-                        field=broken.field,
-                        reason=str(broken)[:300],
-                        remedy="Look it up at ShipBob; the connector may be too old",
-                    )
-                )
+                problems.append(self._unreadable(row, broken))
                 continue
             seen += order.observations(name)
             if order.changed is not None:

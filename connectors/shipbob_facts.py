@@ -13,6 +13,7 @@ from pydantic import field_validator
 from connectors.http import Wire
 from domain.fulfillment import Fact, Observation
 from domain.fulfillment import Tracking as Parcel
+from domain.reconciliation import Entry, EntryState
 
 
 class _Detail(Wire):
@@ -96,12 +97,20 @@ class Shipment(Wire):
         return ((Fact.DELAYED, self.last_update_at, detail or "Exception"),)
 
 
+class _Product(Wire):
+    sku: str | None = None
+    reference_id: str | None = None
+    quantity: int = 0
+
+
 class Order(Wire):
     """One order and its shipments."""
 
     id: int
     reference_id: str | None = None
+    created_date: datetime | None = None
     updated_date: datetime | None = None
+    products: tuple[_Product, ...] = ()
     shipments: tuple[Shipment, ...] = ()
 
     @property
@@ -110,6 +119,25 @@ class Order(Wire):
         stamps = [self.updated_date, *(s.last_update_at for s in self.shipments)]
         zoned = [s if s.tzinfo else s.replace(tzinfo=UTC) for s in stamps if s is not None]
         return max(zoned, default=None)
+
+    def entry(self) -> Entry:
+        """It as a statement has it: done once all that is not cancelled has left."""
+        alive = [s for s in self.shipments if s.status != "Cancelled"]
+        left = all(any(fact is Fact.SHIPPED for fact, _, _ in s.facts()) for s in alive)
+        state: EntryState = "cancelled" if not alive else "done" if left else "open"
+        units: dict[str, int] = {}
+        for product in self.products:
+            sku = product.sku or product.reference_id or ""
+            units[sku] = units.get(sku, 0) + product.quantity
+        at = self.created_date
+        return Entry(
+            kind="fulfillment",
+            external_id=str(self.id),
+            reference=self.reference_id or "",
+            state=state,
+            units=units or None,
+            at=at.replace(tzinfo=UTC) if at and at.tzinfo is None else at,
+        )
 
     def observations(self, connector: str) -> tuple[Observation, ...]:
         """The facts of every shipment."""

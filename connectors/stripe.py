@@ -16,14 +16,16 @@ from typing import Any, Literal
 import httpx
 
 from connectors import errors as e
-from connectors import signatures
+from connectors import signatures, stripe_ledger
 from connectors.credentials import secret, webhook_secrets
 from connectors.http import Effect, Reply, VendorHttp, Wire, idempotency_key, parsed
 from connectors.ports import Inbound, MoneyMove
 from domain.network import ConnectorConfig
+from domain.reconciliation import Entry, EntryKind, StatementPage
 
 INTENT = "/v1/payment_intents/{id}"
 REFUNDS = "/v1/refunds"
+DISPUTE = "/v1/disputes/{id}"
 GENERATIONS = 3
 PAGES = 10
 _STATUS: dict[str, Literal["pending", "settled", "failed"]] = {
@@ -67,10 +69,13 @@ class _Refunds(Wire):
 class _Event(Wire):
     id: str
     type: str
+    data: dict[str, Any] = {}
 
 
 class Stripe:
     """One Stripe account."""
+
+    kinds: tuple[EntryKind, ...] = stripe_ledger.KINDS
 
     def __init__(
         self, config: ConnectorConfig, transport: httpx.AsyncBaseTransport | None = None
@@ -166,11 +171,46 @@ class Stripe:
         return next((m for m in moves if m.status != "failed"), moves[0] if moves else None)
 
     def receive(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Inbound:
-        """A signed event. Money is asked about, not told: nothing follows from it yet."""
+        """A signed event. What is ours to move is asked about; a dispute is told."""
         name = self.config.name
         signatures.verify_stripe(name, self._secrets, headers, body, now)
-        parsed(name, _Event, signatures.json_body(name, body))
-        return Inbound()
+        event = parsed(name, _Event, signatures.json_body(name, body))
+        if not event.type.startswith("charge.dispute."):
+            return Inbound()
+        told = parsed(name, stripe_ledger.Dispute, event.data.get("object"), within="data.object")
+        return Inbound(disputes=told.disputes())
+
+    # --- what moved -------------------------------------------------------------------------
+
+    async def statement(self, since: datetime, until: datetime, cursor: str) -> StatementPage:
+        """Balance transactions of a time, the newest first; the cursor is the last of a page."""
+        query: dict[str, str | int] = {
+            "created[gte]": int(since.timestamp()), "created[lt]": int(until.timestamp()),
+            "limit": 100, "expand[]": "data.source",
+        }  # fmt: skip
+        if cursor:
+            query["starting_after"] = cursor
+        path = stripe_ledger.TRANSACTIONS
+        found = await self._http.call(stripe_ledger.Transactions, "GET", path, query=query)
+        return stripe_ledger.page(self.config.name, found)
+
+    async def stands(self, entry: Entry) -> Entry | None:
+        """A capture by its intent; a refund or dispute by its ID."""
+        at = {"id": entry.external_id}
+        try:
+            if entry.kind == "capture":
+                intent = await self._http.call(_Intent, "GET", INTENT, at=at)
+                return stripe_ledger.captured(
+                    intent.id, intent.amount_received, intent.currency, entry.at
+                )
+            if entry.kind == "refund":
+                path = REFUNDS + "/{id}"
+                return (await self._http.call(stripe_ledger.Refund, "GET", path, at=at)).entry()
+            return (await self._http.call(stripe_ledger.Dispute, "GET", DISPUTE, at=at)).entry()
+        except e.Refused as refused:
+            if refused.code == "resource_missing":
+                return None
+            raise
 
     # --- once -------------------------------------------------------------------------------
 

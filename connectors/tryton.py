@@ -26,6 +26,7 @@ from domain.base import Problem
 from domain.fulfillment import FulfillmentRequest, Observation
 from domain.network import ConnectorConfig
 from domain.order import Address
+from domain.reconciliation import Entry, EntryKind, StatementPage
 
 PAGE = 100
 MODEL = "stock.shipment.out"
@@ -34,6 +35,8 @@ ACCEPTED = frozenset({"assigned", "picked", "packed", "done"})
 
 class Tryton:
     """The warehouses of one Tryton database."""
+
+    kinds: tuple[EntryKind, ...] = ("fulfillment",)
 
     def __init__(
         self, config: ConnectorConfig, transport: httpx.AsyncBaseTransport | None = None
@@ -136,6 +139,34 @@ class Tryton:
         bad = [(await self._one("stock.location", [["code", "=", x]], ["id"]))["id"] for x in codes]
         return await tryton_stock.page(self._rpc, self.config.name, place, bad, cursor)
 
+    # --- what it has ------------------------------------------------------------------------
+
+    async def statement(self, since: datetime, until: datetime, cursor: str) -> StatementPage:
+        """Shipments that were created in a time; the cursor is the ID of the last one."""
+        domain: list[Any] = [["create_date", ">=", since], ["create_date", "<", until]]
+        if cursor:
+            domain.append(["id", ">", int(cursor)])
+        rows = await self._rpc.find(MODEL, domain, [*FIELDS, "create_date"], limit=PAGE)
+        found: list[Entry] = []
+        problems: list[Problem] = []
+        for row in rows:
+            try:
+                found.append(Shipment.of(self.config.name, row).entry())
+            except e.ContractBroken as broken:
+                problems.append(_unreadable(self.config.name, row, broken))
+        more = len(rows) >= PAGE
+        return StatementPage(
+            entries=tuple(found),
+            problems=tuple(problems),
+            cursor=str(rows[-1]["id"]) if more else "",
+        )
+
+    async def stands(self, entry: Entry) -> Entry | None:
+        known = ["id", "=", int(entry.external_id)] if entry.external_id.isdigit() else None
+        domain = [known or ["reference", "=", entry.reference]]
+        rows = await self._rpc.find(MODEL, domain, [*FIELDS, "create_date"], limit=1)
+        return Shipment.of(self.config.name, rows[0]).entry() if rows else None
+
     # --- small steps ------------------------------------------------------------------------
 
     def _read(
@@ -148,14 +179,7 @@ class Tryton:
             try:
                 seen += Shipment.of(name, row).observations(name)
             except e.ContractBroken as broken:
-                problems.append(
-                    Problem(
-                        source=f"{name} shipment {row.get('id')}",
-                        field=broken.field,
-                        reason=str(broken)[:300],
-                        remedy="Look the shipment up in Tryton; the connector may be too old",
-                    )
-                )
+                problems.append(_unreadable(name, row, broken))
         return tuple(seen), tuple(problems)
 
     def _next(
@@ -281,6 +305,15 @@ class Tryton:
 def connector(config: ConnectorConfig) -> Tryton:
     """Entry point of kind ``tryton``."""
     return Tryton(config)
+
+
+def _unreadable(name: str, row: dict[str, Any], broken: e.ContractBroken) -> Problem:
+    return Problem(
+        source=f"{name} shipment {row.get('id')}",
+        field=broken.field,
+        reason=str(broken)[:300],
+        remedy="Look the shipment up in Tryton; the connector may be too old",
+    )
 
 
 def _position(cursor: str) -> tuple[datetime | None, int]:

@@ -15,6 +15,7 @@ from typing import Any
 from connectors.http import Wire, parsed
 from connectors.tryton_rpc import moment
 from domain.fulfillment import Fact, Observation, Quantity
+from domain.reconciliation import Entry, EntryState
 
 FIELDS = [
     "state", "reference", "write_date",
@@ -28,6 +29,7 @@ _IMPLIED = {
     "done": (Fact.ACCEPTED, Fact.PICKED, Fact.PACKED, Fact.SHIPPED),
     "cancelled": (Fact.CANCELLED,),
 }
+_STANDS: dict[str, EntryState] = {"done": "done", "cancelled": "cancelled"}
 _COUNTED = frozenset({"picked", "packed", "done"})  # what the pickers found is known
 
 
@@ -51,6 +53,7 @@ class Shipment(Wire):
     state: str
     reference: str | None = None
     written: datetime | None = None
+    created: datetime | None = None
     inventory: tuple[_Move, ...] = ()
     outgoing: tuple[_Move, ...] = ()
 
@@ -67,6 +70,7 @@ class Shipment(Wire):
         return bare.model_copy(
             update={
                 "written": moment(row.get("write_date")),
+                "created": moment(row.get("create_date")),
                 "inventory": tuple(moves["inventory"]),
                 "outgoing": tuple(moves["outgoing"]),
             }
@@ -96,6 +100,23 @@ class Shipment(Wire):
             Quantity(line_id=sku, sku=sku, quantity=units)
             for sku, units in missing.items()
             if units > 0
+        )
+
+    def entry(self) -> Entry:
+        """It as a statement has it; units that left it, by SKU."""
+        short = {q.sku: q.quantity for q in self.short()}
+        asked = Counter[str]()
+        for move in self.outgoing:
+            if move.state != "cancelled":
+                asked[move.sku] += round(move.quantity)
+        left = {sku: units - short.get(sku, 0) for sku, units in sorted(asked.items())}
+        return Entry(
+            kind="fulfillment",
+            external_id=str(self.id),
+            reference=self.reference or "",
+            state=_STANDS.get(self.state, "open"),
+            units={sku: units for sku, units in left.items() if units > 0},
+            at=self.created,
         )
 
     def observations(self, connector: str) -> tuple[Observation, ...]:

@@ -18,6 +18,7 @@ from domain.circuits import Watch
 from domain.facts import RateCard, TransitFacts
 from domain.invoices import Contract
 from domain.order import Currency, Identifier, Role
+from domain.reconciliation import ReconcileTerms
 from domain.rehydration import Rehydration
 from domain.returns import ReturnTerms
 
@@ -230,6 +231,7 @@ class Network(Frozen):
     carrier_health: Watch = Watch()
     returns: ReturnTerms = ReturnTerms()
     rehydrate: Rehydration = Rehydration()
+    reconciliation: ReconcileTerms = ReconcileTerms()
     cx_connector: str = ""
     cx_groups: dict[Role, str] = {}
     reservation_hours: int = Field(default=48, ge=1)

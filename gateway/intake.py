@@ -10,7 +10,7 @@ from activities.context import Context
 from activities.intake import Intake
 from connectors.ports import Inbound
 from domain.clock import BusinessClock
-from store import catalog, circuits, inbox
+from store import catalog, circuits, disputes, inbox
 
 
 class Door:
@@ -36,13 +36,17 @@ class Door:
                 circuits.note_status(connection, x.carrier, x.state, x.text, at)
                 for x in news.statuses
             )
+            new += sum(
+                disputes.take(connection, connector, found, "webhook", at)
+                for found in news.disputes
+            )
             for problem in news.problems:
                 catalog.note_problem(connection, problem, at)
             if news.cursor is not None and not keep_cursor:
                 catalog.set_cursor(connection, connector, news.cursor)
             return new
 
-        said = (news.observations, news.orders, news.statuses, news.problems)
+        said = (news.observations, news.orders, news.statuses, news.disputes, news.problems)
         if not any(said) and news.cursor is None:
             return 0
         with self._c.db.write() as connection:

@@ -10,19 +10,23 @@ from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
+    ScheduleRange,
     ScheduleSpec,
 )
 
 from activities.contracts import MAIN_QUEUE, Activity, m
 from domain.clock import BusinessClock
 from domain.network import Network
+from domain.reconciliation import ReconcileStart
 from domain.rollouts import DriftStart
 from domain.upkeep import UpkeepStart
 from workflows.drift import PolicyDriftWorkflow
 from workflows.moving import SweepWorkflow
+from workflows.reconciliation import ReconcileDaysWorkflow
 from workflows.reevaluation import ReevaluationWorkflow
 from workflows.upkeep import UpkeepWorkflow
 
@@ -31,6 +35,7 @@ BIDS = "bid-prices"
 TRANSIT = "transit-times"
 HEDGING = "sla-hedging"
 REEVALUATION = "reevaluation"
+RECONCILIATION = "reconciliation"
 Kind = type[UpkeepWorkflow] | type[SweepWorkflow] | type[ReevaluationWorkflow]
 # A compressed clock would look every few seconds at what can hardly have changed.
 LEAST_PAUSE = timedelta(minutes=10)
@@ -51,6 +56,7 @@ async def ensure_schedules(
         static_summary="do decisions come true?",
     )
     await _ensure(client, DRIFT, drift, max(clock.wall(timedelta(days=1)), LEAST_PAUSE))
+    await _reconciliation(client, clock, cx, network)
     if bidding := network.bidding:
         often = max(clock.wall(timedelta(minutes=bidding.every_minutes)), LEAST_BIDDING)
         what = "what is scarce stock worth?"
@@ -67,6 +73,30 @@ async def ensure_schedules(
         await _upkeep(
             client, REEVALUATION, Activity.REEVALUATE, clock, often, what, ReevaluationWorkflow
         )
+
+
+async def _reconciliation(
+    client: Client, clock: BusinessClock, cx: m.Endpoint | None, network: Network
+) -> None:
+    """At its local time, every day; by a compressed clock just once a day."""
+    action = ScheduleActionStartWorkflow(
+        ReconcileDaysWorkflow.run,
+        ReconcileStart(clock=clock, cx=cx),
+        id=RECONCILIATION,
+        task_queue=MAIN_QUEUE,
+        static_summary="do vendors have what we have?",
+    )
+    if clock.rate > 1:
+        await _ensure(
+            client, RECONCILIATION, action, max(clock.wall(timedelta(days=1)), LEAST_PAUSE)
+        )
+        return
+    terms = network.reconciliation
+    at = ScheduleCalendarSpec(
+        hour=[ScheduleRange(terms.at.hour)], minute=[ScheduleRange(terms.at.minute)]
+    )
+    spec = ScheduleSpec(calendars=[at], time_zone_name=terms.timezone)
+    await ensure(client, RECONCILIATION, Schedule(action=action, spec=spec))
 
 
 async def _upkeep(

@@ -130,10 +130,60 @@ class Stripe:
         )
 
     async def get_refund(self, request: Request) -> Response:
-        found = self.book.get("refund", request.path_params["id"])
+        return JSONResponse(self._one("refund", request.path_params["id"]))
+
+    async def get_dispute(self, request: Request) -> Response:
+        return JSONResponse(self._one("dispute", request.path_params["id"]))
+
+    def _one(self, kind: str, key: str) -> Json:
+        found = self.book.get(kind, key)
         if found is None:
-            raise RefusedError(404, "invalid_request_error", "resource_missing", "No such refund")
-        return JSONResponse(found)
+            message = f"No such {kind}: '{key}'"
+            raise RefusedError(404, "invalid_request_error", "resource_missing", message)
+        return found
+
+    async def list_transactions(self, request: Request) -> Response:
+        """Lines of the balance, the newest first, each with its source as it stands now."""
+        query = request.query_params
+        limit = min(int(query.get("limit", 10)), 100)
+        where, values = ["1"], list[Any]()
+        for name, sign in (("gte", ">="), ("gt", ">"), ("lte", "<="), ("lt", "<")):
+            if query.get(f"created[{name}]"):
+                where.append(f"json_extract(body, '$.created') {sign} ?")
+                values.append(int(query[f"created[{name}]"]))
+        if query.get("starting_after"):
+            where.append("seq < (SELECT seq FROM entity WHERE kind = 'transaction' AND id = ?)")
+            values.append(query["starting_after"])
+        rows = self.book.select(
+            "transaction", " AND ".join(where), values, order="seq DESC", limit=limit + 1
+        )
+        expanded = "data.source" in query.getlist("expand[]")
+        return JSONResponse(
+            {
+                "object": "list",
+                "url": "/v1/balance_transactions",
+                "has_more": len(rows) > limit,
+                "data": [self._expanded(r) if expanded else r for r in rows[:limit]],
+            }
+        )
+
+    def _expanded(self, line: Json) -> Json:
+        key = line["source"]
+        kind = {"re": "refund", "dp": "dispute"}.get(key[:2])
+        return {**line, "source": self.book.get(kind, key) if kind else self._charge(key)}
+
+    def _charge(self, key: str) -> Json:
+        charge = self._one("charge", key)
+        intent = self.intent(charge["payment_intent"])
+        refunds = self.book.referenced("refund", intent["id"])
+        standing = sum(r["amount"] for r in refunds if r["status"] not in ("failed", "canceled"))
+        return charge | {
+            "amount": intent["amount"],
+            "amount_captured": intent["amount_received"],
+            "amount_refunded": standing,
+            "metadata": intent["metadata"],
+            "refunded": standing == intent["amount_received"],
+        }
 
     # -- moving money ----------------------------------------------------------------------
 
@@ -157,6 +207,14 @@ class Stripe:
         intent["metadata"] |= _nested(params, "metadata")
         self._put(intent)
         self._record("captured", intent, amount, key)
+        charge = {
+            "id": intent["latest_charge"],
+            "object": "charge",
+            "currency": intent["currency"],
+            "payment_intent": intent["id"],
+        }
+        self.book.put("charge", charge["id"], charge, ref=intent["id"])
+        self._move("charge", charge["id"], amount, intent["currency"])
         self._event("payment_intent.succeeded", intent)
         return intent
 
@@ -214,19 +272,10 @@ class Stripe:
             "status": "succeeded",
         }
         self.book.put("refund", refund["id"], refund, ref=intent["id"])
+        self._move("refund", refund["id"], -amount, intent["currency"])
         self._record("refunded", refund, amount, key, intent)
         self._event("refund.updated", refund)
-        charge = {
-            "id": intent["latest_charge"],
-            "object": "charge",
-            "amount": intent["amount"],
-            "amount_captured": intent["amount_received"],
-            "amount_refunded": intent["amount_received"] - left + amount,
-            "currency": intent["currency"],
-            "payment_intent": intent["id"],
-            "refunded": amount == left,
-        }
-        self._event("charge.refunded", charge)
+        self._event("charge.refunded", self._charge(intent["latest_charge"]))
         return refund
 
     # -- idempotency -----------------------------------------------------------------------
@@ -275,6 +324,41 @@ class Stripe:
             self.book.remember(key, fingerprint, 500, failure)
         return JSONResponse(failure, 500)
 
+    # -- disputes --------------------------------------------------------------------------
+
+    def dispute(self, params: Params, key: str, request: Request) -> Json:
+        """The payer's bank takes a payment back. Not of Stripe's API: the world's own hand."""
+        intent = self.intent(params.get("payment_intent", ""))
+        amount = _amount(params, "amount", intent["amount_received"])
+        number = self.book.next_number("dispute")
+        now = int(self.sim.clock.now().timestamp())
+        dispute: Json = {
+            "id": "dp_" + self.sim.dice.token(24, "dispute", number),
+            "object": "dispute",
+            "amount": amount,
+            "charge": intent["latest_charge"],
+            "created": now,
+            "currency": intent["currency"],
+            "evidence_details": {"due_by": now + 14 * 86_400, "has_evidence": False},
+            "metadata": {},
+            "payment_intent": intent["id"],
+            "reason": params.get("reason", "product_not_received"),
+            "status": "needs_response",
+        }
+        self.book.put("dispute", dispute["id"], dispute, ref=intent["id"])
+        self._move("adjustment", dispute["id"], -amount, intent["currency"])
+        self._record("disputed", dispute, amount, key, intent)
+        self._event("charge.dispute.created", dispute)
+        return dispute
+
+    def decide_dispute(self, params: Params, key: str, request: Request) -> Json:
+        """The bank has decided it: ``status`` won or lost."""
+        dispute = self._one("dispute", request.path_params["id"])
+        dispute["status"] = params.get("status", "lost")
+        self.book.put("dispute", dispute["id"], dispute, ref=dispute["payment_intent"])
+        self._event("charge.dispute.closed", dispute)
+        return dispute
+
     # -- keeping ---------------------------------------------------------------------------
 
     def _put(self, intent: Json) -> None:
@@ -295,6 +379,23 @@ class Stripe:
             currency=subject["currency"].upper(),
             body={"metadata": metadata, "payment_intent": (owner or subject)["id"]},
         )
+
+    def _move(self, kind: str, source: str, amount: int, currency: str) -> None:
+        """A line of the balance."""
+        number = self.book.next_number("transaction")
+        line: Json = {
+            "id": "txn_" + self.sim.dice.token(24, "transaction", number),
+            "object": "balance_transaction",
+            "amount": amount,
+            "created": int(self.sim.clock.now().timestamp()),
+            "currency": currency,
+            "fee": 0,
+            "net": amount,
+            "source": source,
+            "status": "available",
+            "type": kind,
+        }
+        self.book.put("transaction", line["id"], line, ref=source)
 
     def _event(self, kind: str, subject: Json) -> None:
         number = self.book.next_number("event")
@@ -374,6 +475,10 @@ def create(settings: Settings) -> Vendor:
             Route("/v1/refunds", stripe.list_refunds, methods=["GET"]),
             Route("/v1/refunds", stripe.keyed(stripe.refund), methods=post),
             Route("/v1/refunds/{id}", stripe.get_refund, methods=["GET"]),
+            Route("/v1/balance_transactions", stripe.list_transactions, methods=["GET"]),
+            Route("/v1/disputes/{id}", stripe.get_dispute, methods=["GET"]),
+            Route("/_world/disputes", stripe.keyed(stripe.dispute), methods=post),
+            Route("/_world/disputes/{id}", stripe.keyed(stripe.decide_dispute), methods=post),
         ],
         refuse,
         on_server_error=stripe.store_failure,

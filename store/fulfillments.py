@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -371,13 +371,14 @@ def _rank(fulfillment_id: str) -> tuple[int, int]:
 
 
 def confirmed(
-    connection: Connection, order_id: str, fulfillment_id: str, external_id: str, at: datetime
-) -> None:
-    """The shop knows what was shipped."""
+    connection: Connection, order_id: str, fulfillment_id: str, external_id: str, at: datetime,
+    units: Mapping[str, int],
+) -> None:  # fmt: skip
+    """The shop knows what was shipped: units by line."""
     connection.execute(_CONFIRM, {"of": fulfillment_id, "external": external_id})
     events.append(
         connection, order_id, "shipment.oms_confirmed", at,
-        id=fulfillment_id, external_id=external_id,
+        id=fulfillment_id, external_id=external_id, units=dict(units),
     )  # fmt: skip
 
 

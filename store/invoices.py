@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 from domain.invoices import Audit, Charge, Finding
 from store import events
 from store import tables as t
+from store.statements import chunks
 
-AT_ONCE = 500  # values of an IN
 _I, _C, _F = t.invoices.c, t.charges.c, t.findings.c
 
 
@@ -96,7 +96,7 @@ def billed_before(
     """What earlier invoices of the biller had of these parcels: tracking_number, kind,
     amount_minor, invoice. Of one day, that comes first which is first by its number."""
     found: list[Row[Any]] = []
-    for some in _chunks(numbers):
+    for some in chunks(numbers):
         rows: Iterable[Row[Any]] = connection.execute(
             select(_C.tracking_number, _C.kind, _C.amount_minor, _C.invoice, _I.billed_on)
             .join_from(t.charges, t.invoices, (_C.biller == _I.biller) & (_C.invoice == _I.invoice))
@@ -113,7 +113,7 @@ def parcels(connection: Connection, numbers: Iterable[str]) -> Sequence[Row[Any]
     """Shipments of these tracking numbers, there or back, with the plan that they were shipped by,
     their node, and their order."""
     found: list[Row[Any]] = []
-    for some in _chunks(numbers):
+    for some in chunks(numbers):
         for owner in (t.fulfillments, t.returns):
             found += connection.execute(
                 select(
@@ -204,7 +204,12 @@ def settle(connection: Connection, rows: Iterable[Row[Any]], state: str) -> None
         connection.execute(update(t.findings).where(*_is(row)).values(state=state))
 
 
-def _chunks(numbers: Iterable[str]) -> Iterator[list[str]]:
-    every = sorted(set(numbers))
-    for start in range(0, len(every), AT_ONCE):
-        yield every[start : start + AT_ONCE]
+def claims_of(connection: Connection, since: datetime, until: datetime) -> Sequence[Row[Any]]:
+    """Open claims on invoices that were imported in a time."""
+    joined = (_F.biller == _I.biller) & (_F.invoice == _I.invoice)
+    return connection.execute(
+        select(t.findings)
+        .join_from(t.findings, t.invoices, joined)
+        .where(_F.state == "open", _F.claim_minor > 0)
+        .where(_I.imported_at >= since, _I.imported_at < until)
+    ).all()

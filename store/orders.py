@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import Connection, Select, Update, bindparam, select, update
+from sqlalchemy import Connection, Select, Update, bindparam, func, select, update
 from sqlalchemy.engine import Row
 
 from domain.order import IncomingOrder, Order
@@ -267,3 +267,9 @@ def mark_started(connection: Connection, order_ids: Iterable[str]) -> None:
     connection.execute(
         update(t.orders).where(t.orders.c.id.in_(list(order_ids))).values(started=True)
     )
+
+
+def first_day(connection: Connection) -> datetime | None:
+    """When the first order was placed; None while there is none."""
+    found: datetime | None = connection.execute(select(func.min(t.orders.c.placed_at))).scalar()
+    return found

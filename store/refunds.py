@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from domain.refunds import RefundSum
-from store import events, orders
+from store import disputes, events, orders
 from store import tables as t
 
 _R = t.refunds.c
@@ -125,7 +125,7 @@ def begin(connection: Connection, refund_id: str, at: datetime) -> Row[Any]:
             _R.order_id == row.order_id, _R.state.in_(PAID)
         )
     ).scalar_one()
-    left = taken - int(gone)
+    left = taken - int(gone) - disputes.taken_back_minor(connection, row.order_id)
     if row.amount_minor > left:
         raise OverCaptured(f"{row.amount_minor} is more than the {left} that the order has left")
     events.move(connection, "refund", "pay", refund_id, row.order_id, at)

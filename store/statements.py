@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from sqlalchemy.dialects import sqlite
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
+
+AT_ONCE = 500  # values of an IN
 
 
 def insert_new(connection: Connection, into: Table, values: dict[str, Any]) -> bool:
@@ -38,3 +41,10 @@ def upsert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
     from sqlalchemy.dialects import postgresql  # slow to import, and mostly not needed
 
     return postgresql.insert(table)
+
+
+def chunks(names: Iterable[str]) -> Iterator[list[str]]:
+    """All different names, sorted, as many at once as an IN takes."""
+    every = sorted(set(names))
+    for start in range(0, len(every), AT_ONCE):
+        yield every[start : start + AT_ONCE]

@@ -14,6 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from store.columns import text_column, time_column
 from store.finance_tables import ChargeRow, FindingRow, InvoiceRow, RefundRow
+from store.reconciliation_tables import DifferenceRow, DisputeRow, ReconciliationRow, StatementRow
 from store.return_tables import InspectionRow, ReturnLineRow, ReturnRow
 from store.stock_tables import CountRow, DivergenceRow, WatermarkRow
 
@@ -572,4 +573,8 @@ inspections = table(InspectionRow)
 counts = table(CountRow)
 watermarks = table(WatermarkRow)
 divergences = table(DivergenceRow)
+reconciliations = table(ReconciliationRow)
+statements = table(StatementRow)
+differences = table(DifferenceRow)
+disputes = table(DisputeRow)
 metadata = SQLModel.metadata

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import datetime
+from typing import ClassVar, Literal
 
 from connectors import errors as e
 from connectors.ports import (
@@ -26,6 +27,7 @@ from connectors.ports import (
 from domain.fulfillment import FulfillmentRequest, Observation, Tracking
 from domain.network import ConnectorConfig
 from domain.order import Address
+from domain.reconciliation import Entry, EntryKind, StatementPage
 
 
 @dataclass
@@ -173,11 +175,13 @@ class OmsDouble(Double):
 
 @dataclass
 class PaymentDouble(Double):
-    """Captures by payment reference, refunds by ours. ``banks``: what becomes of the next ones."""
+    """Captures by payment reference, refunds by ours. ``banks``: what becomes of the next ones;
+    ``entries``: what its statement has, by its own IDs."""
 
     captured: dict[str, MoneyMove] = field(default_factory=dict)
     refunded: dict[str, MoneyMove] = field(default_factory=dict)
     banks: deque[Literal["pending", "settled", "failed"]] = field(default_factory=deque)
+    entries: dict[str, Entry] = field(default_factory=dict)
 
     async def capture(
         self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
@@ -212,6 +216,15 @@ class PaymentDouble(Double):
 
     async def find_refund(self, payment_reference: str, reference: str) -> MoneyMove | None:
         return self.refunded.get(reference)
+
+    kinds: ClassVar[tuple[EntryKind, ...]] = ("refund",)
+
+    async def statement(self, since: datetime, until: datetime, cursor: str) -> StatementPage:
+        self._next("statement")
+        return StatementPage(entries=tuple(self.entries.values()))
+
+    async def stands(self, entry: Entry) -> Entry | None:
+        return self.entries.get(entry.external_id)
 
 
 @dataclass

@@ -57,7 +57,7 @@ class CarrierHealthWorkflow:
     def __init__(self, start: CarrierStart) -> None:
         self._desk = Desk.aside(f"carrier:{start.carrier}", "carrier", start.clock, start.cx)
         # one carrier has many runs, and what one of them did another must not take for its own
-        self._run = workflow.info().run_id[:8]
+        self._run = workflow.info().run_id[-12:]  # it begins with the time: not at once another
         self._review = Review(self._desk, opens=Activity.OPEN_CARRIER_CASE, run=f"{self._run}-")
         self._start = start
         self._steps = 0

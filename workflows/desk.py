@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
+_CALL = timedelta(seconds=40)
 # The store is ours: it is asked until it answers, seconds apart, and the UI shows it.
 _STORE_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
@@ -137,9 +138,13 @@ class Desk:
         return answer
 
     async def vendor(
-        self, name: str, request: Frozen, kind: type[Answer], queue: str, summary: str
-    ) -> Answer:
+        self, name: str, request: Frozen, kind: type[Answer], queue: str, summary: str,
+        takes: timedelta = _CALL,
+    ) -> Answer:  # fmt: skip
         """A regular activity on a connector's queue.
+
+        Args:
+            takes: at most; one that takes longer than a call tells that it lives.
 
         Raises:
             VendorFailed: after the last retry, or at once when the vendor refused.
@@ -150,8 +155,9 @@ class Desk:
                 request,
                 task_queue=queue,
                 result_type=kind,
-                start_to_close_timeout=timedelta(seconds=40),
-                schedule_to_close_timeout=timedelta(minutes=10),
+                start_to_close_timeout=takes,
+                schedule_to_close_timeout=15 * takes,
+                heartbeat_timeout=_CALL if takes > _CALL else None,
                 retry_policy=_RETRY.get(name, _VENDOR_RETRY),
                 summary=summary,
             )

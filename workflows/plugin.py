@@ -12,6 +12,7 @@ from workflows.drift import PolicyDriftWorkflow
 from workflows.goodwill import RefundWorkflow
 from workflows.moving import SweepWorkflow
 from workflows.order import OrderWorkflow
+from workflows.reconciliation import ReconcileDaysWorkflow, ReconciliationWorkflow
 from workflows.reevaluation import ReevaluationWorkflow
 from workflows.rehydration import RehydrateWorkflow
 from workflows.returns import ReturnWorkflow
@@ -27,6 +28,8 @@ WORKFLOWS = [
     PolicyDriftWorkflow,
     SweepWorkflow,
     ReevaluationWorkflow,
+    ReconcileDaysWorkflow,
+    ReconciliationWorkflow,
     UpkeepWorkflow,
     RehydrateWorkflow,
 ]

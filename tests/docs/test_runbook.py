@@ -13,7 +13,7 @@ def test_every_kind_of_exception_has_a_runbook_entry() -> None:
     policy = (ROOT / "policies" / "templates" / "exception_windows.yaml").read_text()
     kinds = set(re.findall(r"case\.kind == '(\w+)'", policy))
     code = "".join(p.read_text() for p in (ROOT / "workflows").glob("*.py"))
-    about_policies = set(re.findall(r'told\(\s*"(\w+)"', code))
+    about_policies = set(re.findall(r'(?:told|ask)\(\s*"(\w+)"', code))
     described = set(re.findall(r"^### (\w+)$", GUIDE, re.MULTILINE))
     assert kinds | about_policies == described
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -15,12 +16,14 @@ from domain import messages as m
 from domain.cases import CaseAction
 from domain.fulfillment import Fact, Quantity
 from domain.network import Reevaluation
+from domain.reconciliation import Entry, ReconcileStart, stream_of
 from domain.upkeep import UpkeepStart
 from store import tables as t
 from tests.bed import ATLANTA, LITTLE_ROCK, Bed, example_network
 from tests.replay.return_stories import STORIES
 from tests.replay.stock_stories import STORIES as STOCK_STORIES
 from tests.rollouts import FAILS, FULL, approved, changed, desk, orders_until
+from workflows.reconciliation import ReconciliationWorkflow
 from workflows.reevaluation import ReevaluationWorkflow
 
 Handle = WorkflowHandle[Any, Any]
@@ -246,6 +249,22 @@ async def cancel_of_a_line(bed: Bed) -> Handle:
     return handle
 
 
+async def reconciled(bed: Bed) -> Handle:
+    """A day on which the bank has a refund that nobody here knows; gone at the second look."""
+    day = (bed.now() - timedelta(days=20)).date()
+    since, _ = bed.context.network.reconciliation.window(day)
+    unknown = Entry(kind="refund", external_id="re_1", minor=900, currency="USD", at=since)
+    bed.stripe.entries = {unknown.external_id: unknown}
+    handle = await bed.client.start_workflow(
+        ReconciliationWorkflow.run, ReconcileStart(clock=bed.clock, day=day), id=stream_of(day),
+        task_queue=MAIN_QUEUE,
+    )  # fmt: skip
+    await bed.case(handle.id, "reconciliation_mismatch")
+    bed.stripe.entries.clear()
+    await handle.signal("again")
+    return handle
+
+
 async def rollout_into_force(bed: Bed) -> Handle:
     """A version goes through shadow and canary into force."""
     version = approved(bed, changed(2))
@@ -275,7 +294,7 @@ SCENARIOS: dict[str, Callable[[Bed], Awaitable[Handle]]] = {
         cancel_on_hold, cancel_out_of_stock, cancel_on_approval, cancel_during_submit,
         cancel_after_release,
         cancel_after_pick, cancel_after_label, cancel_too_late, cancel_of_a_line,
-        rollout_into_force, rollout_back, *STORIES, *STOCK_STORIES,
+        rollout_into_force, rollout_back, reconciled, *STORIES, *STOCK_STORIES,
     )
 }  # fmt: skip
 
