@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import count
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from activities.contracts import MAIN_QUEUE, connector_queue, m
-from cli.rehydrate import run_by_hand
-from cli.session import Session
 from connectors import errors as e
 from domain.cases import CaseAction, ExceptionCase
 from domain.fulfillment import Fact
@@ -77,14 +74,8 @@ async def test_a_clean_node_is_asked_once_and_a_small_loss_corrects_itself(bed: 
         bed.stock(sku, dc_central=50)
     has(bed, LAMP=50, STOVE=50, TENT=50)
     bed.tryton.fail("stock", e.Retryable("tryton", "busy"))
-    host = bed.client.service_client.config.target_host
-    terminal = SimpleNamespace(
-        settings=SimpleNamespace(temporal=host, namespace=bed.client.namespace),
-        network=bed.context.network, clock=bed.clock, now=bed.now,
-    )  # fmt: skip
-    nodes = [bed.context.network.node(NODE)]
-    ((_, _, said),) = await run_by_hand(cast(Session, terminal), nodes, False, None, True)
-    assert said == "3 levels agree"
+    found = await ask(bed)
+    assert (found.levels, found.suspects, found.summary) == (3, 0, "3 levels agree")
     assert bed.tryton.pages == ["", "", "STOVE"], "tried again, then two pages"
     assert bed.rows(t.divergences, "TENT", "sku") == []
 
