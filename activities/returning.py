@@ -181,9 +181,11 @@ class Returning:
             )  # fmt: skip
             if found.total_minor <= 0:
                 return RefundAsked()
+            _recent, _yearly, gone = returns.of_customer(connection, row, request.at)
             outcome, decision_id = ask_policy(
-                self._c, connection, rows, request, "return", found.total_minor
-            )
+                self._c, connection, rows, request, "return", found.total_minor,
+                fraud_signals=fraud_signals(order.risk, gone),
+            )  # fmt: skip
             goes = goes_at(outcome.action, request.stage)
             if goes == "waits":
                 return RefundAsked()
