@@ -67,6 +67,9 @@ class Returns:
         sees_used, sees_wrong: the inspection finds it; the same on both sides. That a box is
             empty everybody sees.
         batch_hour: the before-state pays on working days at this hour, what was inspected by then.
+
+        limits: params of Meshline's refund policy that are other than they ship, for the
+            sensitivity table.
     """
 
     first_day: date = date(2026, 3, 2)
@@ -110,3 +113,5 @@ class Returns:
     sees_used: float = 0.8
     sees_wrong: float = 0.95
     batch_hour: int = 16
+
+    limits: tuple[tuple[str, int], ...] = ()

@@ -20,7 +20,7 @@ def variants(p: Returns) -> tuple[Variant[Returns], ...]:
         ("half of the bad contents", _bad(p, 0.5)),
         ("twice the bad contents", _bad(p, 2)),
         ("known customers: 1 in 100 bad", {"bad_regular": 0.01}),
-        ("all customers alike: 4.5 in 100 bad",
+        ("all customers alike: 4.5 in 100",
          dict.fromkeys(("bad_new", "bad_regular", "bad_serial"), 0.045)),
         ("dear goods as bad as cheap ones", {"temptation": 0.0}),
         ("nobody asks out of terms", {"late": 0.0, "final_sale": 0.0}),
@@ -37,6 +37,12 @@ def variants(p: Returns) -> tuple[Variant[Returns], ...]:
         ("goods at half the price", {"median_minor": p.median_minor // 2}),
         ("goods at twice the price", {"median_minor": p.median_minor * 2}),
         ("six of ten customers are new", {"new": 0.6}),
+        ("limits 30 and 75", _limits(small_minor=3_000, scan_minor=7_500)),
+        ("limits 40 and 100", _limits(small_minor=4_000)),
+        ("limits 75 and 150", _limits(small_minor=7_500, scan_minor=15_000)),
+        ("limit 100 for anybody", _limits(small_minor=10_000)),
+        ("trusted to 250 on receipt", _limits(receipt_minor=25_000)),
+        ("all after the inspection", _limits(small_minor=0, scan_minor=0, receipt_minor=0)),
     )  # fmt: skip
     return varied(p, changes)
 
@@ -44,6 +50,10 @@ def variants(p: Returns) -> tuple[Variant[Returns], ...]:
 def _bad(p: Returns, factor: float) -> dict[str, float]:
     names = ("bad_new", "bad_regular", "bad_serial")
     return {name: getattr(p, name) * factor for name in names}
+
+
+def _limits(**params: int) -> dict[str, Any]:
+    return {"limits": tuple(params.items())}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import cast
@@ -17,7 +18,7 @@ from domain.facts import LineFacts, OrderFacts
 from domain.order import Order
 from domain.returns import Stage, fraud_signals
 from finance.returns import goes_at
-from policies import Library, decide
+from policies import Policy, decide
 from scenarios.returns.wanted import Wanted
 from scenarios.returns.world import Course, World, agrees
 
@@ -44,12 +45,17 @@ class Before:
 @dataclass(frozen=True)
 class Meshline:
     """The product: its decisions at the points ``return`` and ``refund``, at the same moments as
-    its workflow (workflows/returns.py)."""
+    its workflow (workflows/returns.py).
 
-    library: Library
+    Attributes:
+        returning, refunding: the documents in force at the two points.
+    """
+
+    returning: Sequence[Policy]
+    refunding: Sequence[Policy]
 
     def asked(self, world: World, course: Course, now: datetime) -> None:
-        made = decide(self.library.points["return"], return_snapshot(course.wanted, now))
+        made = decide(self.returning, return_snapshot(course.wanted, now))
         action = cast(ReturnOutcome, made.outcome).action
         if action == "approve":
             world.approve(course, now)
@@ -76,7 +82,7 @@ class Meshline:
         minor = course.sum_of(units).total_minor
         if minor <= 0:
             return
-        made = decide(self.library.points["refund"], refund_snapshot(course, minor, now))
+        made = decide(self.refunding, refund_snapshot(course, minor, now))
         goes = goes_at(cast(RefundOutcome, made.outcome).action, stage)
         if goes == "waits":
             return

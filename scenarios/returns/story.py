@@ -49,7 +49,9 @@ def play(network: Network, library: Library, p: Returns, seed: int) -> dict[str,
     """What became of each return, by side; in the order in which they were asked for."""
     calendar = calendar_of(network, p)
     returns = wanted(p, seed, calendar.zone)
-    sides: dict[str, Side] = {BEFORE: Before(), MESHLINE: Meshline(library)}
+    refunding = [policy.with_params(dict(p.limits)) for policy in library.points["refund"]]
+    meshline = Meshline(library.points["return"], refunding)
+    sides: dict[str, Side] = {BEFORE: Before(), MESHLINE: meshline}
     return {name: World(p, calendar, side).play(returns) for name, side in sides.items()}
 
 

@@ -315,3 +315,11 @@ def test_each_variant_changes_something_and_is_read_out() -> None:
     finding = found("x", [run(1, 1_000, 900)])
     assert (finding.leaked, finding.leaks.value) == ((10.0, 9.0), -1.0)
     assert finding.latency_p50 == (120.0, 11.0)
+
+
+def test_limits_of_the_refund_policy_are_those_of_the_run(
+    network: Network, library: Library
+) -> None:
+    careful = next(v for v in variants(P) if v.name == "all after the inspection").parameters
+    courses = play(network, library, replace(careful, days=7), 1)[MESHLINE]
+    assert {each.stage for c in courses for each in c.paid} == {"kept", "inspection"}
