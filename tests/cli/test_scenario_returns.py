@@ -22,7 +22,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scenario_returns, "Returns", lambda: SMALL)
     monkeypatch.setattr(scenario_returns, "variants", lambda p: variants(p)[:3])
     monkeypatch.setattr("scenarios.seeds.RESAMPLES", 50)
-    monkeypatch.setenv("COLUMNS", "160")
 
 
 def run(*args: str) -> str:
@@ -50,10 +49,10 @@ def test_json_stands_alone_and_adds_up() -> None:
 
 def test_a_person_reads_both_sides_and_whether_it_holds(tmp_path: Path) -> None:
     page = tmp_path / "returns.html"
-    told = run("--seeds", "2", "--sensitivity", "--html", str(page))
+    told = " ".join(run("--seeds", "2", "--sensitivity", "--html", str(page)).split())
     for words in (
         "7 days, 2 seeds", "a person verifies each request", "refund_timing@2",
-        "Hand-over to refund", "the aim is 24", "no more than before", "One parameter at a time",
+        "the aim is 24", "no more than before", "One parameter at a time",
         page.name,
     ):  # fmt: skip
         assert words in told
