@@ -309,6 +309,10 @@ SCENARIO = {
         "cli.scenario:promo_spike",
         "Play a promotion spike over own DCs and two 3PLs, as it was before and with Meshline.",
     ),
+    "returns": (
+        "cli.scenario_returns:returns",
+        "Play four weeks of returns, by hand with a daily batch and with Meshline.",
+    ),
     "carrier-outage": (
         "cli.carrier_outage:carrier_outage",
         "A carrier goes dark while 500 orders are open: how Meshline takes it.",
