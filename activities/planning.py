@@ -44,6 +44,7 @@ from store import (
     decisions,
     events,
     fulfillments,
+    inventory,
     orders,
     releases,
     workload,
@@ -358,9 +359,12 @@ class Planning:
                 connection, orders.rows(connection, request.order_id), self._c.network
             )
             wanted = facts.wanted()
-            stock = stock_of(connection, facts, self._c.network)
+            avoided = request.node
+            if request.fulfillment_id:  # it has left: its node may send another one
+                wanted, avoided = _sent(connection, request.fulfillment_id), ""
+            stock = inventory.available(connection, wanted, self._c.network.pools_of(facts.channel))
             elsewhere = sum(
-                min(units, sum(s.get(sku, 0) for n, s in stock.items() if n != request.node))
+                min(units, sum(s.get(sku, 0) for n, s in stock.items() if n != avoided))
                 for sku, units in wanted.items()
             )
             snapshot = CompensateSnapshot(
@@ -474,3 +478,13 @@ def reference(
         deliver_by=part.deliver_p90,
         release_at=release_at,
     )
+
+
+def _sent(connection: Connection, fulfillment_id: str) -> dict[str, int]:
+    """Units by SKU that a fulfillment order has sent."""
+    units: dict[str, int] = {}
+    for a in fulfillments.allocations(
+        connection, fulfillment_id=fulfillment_id, statuses=("consumed",)
+    ):
+        units[a.sku] = units.get(a.sku, 0) + a.quantity
+    return units

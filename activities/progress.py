@@ -9,7 +9,7 @@ from activities.context import Context
 from activities.contracts import Activity, m
 from activities.intake import destination
 from activities.planning import successors
-from store import cases, events, fulfillments, orders, releases
+from store import cases, claims, events, fulfillments, orders, releases
 from store import tables as t
 
 _OUTCOMES = {"deliver": "delivered", "lose": "lost", "return": "returned to sender"}
@@ -125,6 +125,8 @@ class Progress:
                         request.at, changes={"ended_at": request.at},
                         how=_OUTCOMES[request.outcome],
                     )  # fmt: skip
+                    if request.outcome == "lose":
+                        claims.open_claim(connection, parcel, "lost", "system", "", request.at)
             return m.Audited()
 
         return self._c.db.once(request.key, m.Audited, step)

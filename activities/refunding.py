@@ -144,11 +144,13 @@ class Refunding:
 def ask_policy(
     context: Context, connection: Connection, rows: orders.Rows, request: m.Keyed,
     cause: RefundCause, amount_minor: int, *, counted: bool = False,
+    fraud_signals: tuple[str, ...] = (),
 ) -> tuple[RefundOutcome, str]:  # fmt: skip
     """What the refund policy says of an amount, and the ID of the recorded decision.
 
     Args:
         counted: the amount is among those that the store knows already.
+        fraud_signals: what speaks against it.
     """
     order_id = rows.order.id
     recent, yearly = refunds.of_customer(connection, order_id, request.at)
@@ -162,6 +164,7 @@ def ask_policy(
         recent_refunds=recent - counted,
         yearly_orders=yearly,
         disputed=disputes.taken_back_minor(connection, order_id) > 0,
+        fraud_signals=fraud_signals,
     )
     decision = context.decide(connection, snapshot)
     decision_id = f"{request.key}/refund"

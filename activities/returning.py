@@ -27,9 +27,10 @@ from domain.returns import (
     ReturnStands,
     ReturnTrouble,
     StepReturn,
+    fraud_signals,
 )
 from domain.states import IllegalTransition
-from finance.returns import ReturnedLine, due_units, paid_at, sum_for
+from finance.returns import ReturnedLine, due_units, goes_at, sum_for
 from store import catalog, decisions, events, orders, refunds, returns
 
 _DAMAGED = "damaged"
@@ -180,25 +181,25 @@ class Returning:
             )  # fmt: skip
             if found.total_minor <= 0:
                 return RefundAsked()
+            _recent, _yearly, gone = returns.of_customer(connection, row, request.at)
             outcome, decision_id = ask_policy(
-                self._c, connection, rows, request, "return", found.total_minor
-            )
-            review = outcome.action == "review"
-            if not (paid_at(outcome.action, request.stage) or review):
+                self._c, connection, rows, request, "return", found.total_minor,
+                fraud_signals=fraud_signals(order.risk, gone),
+            )  # fmt: skip
+            goes = goes_at(outcome.action, request.stage)
+            if goes == "waits":
                 return RefundAsked()
-            if review and request.stage != "inspection":
-                return RefundAsked()  # whoever looks at it sees what came back
             method = _method(row.wish, paid is not None)
             refund_id = refunds.ask(
                 connection, order.id, "return", found, order.currency, decision_id,
-                outcome.because, request.at, held=review, return_id=row.id, method=method,
+                outcome.because, request.at, held=goes == "asks", return_id=row.id, method=method,
             )  # fmt: skip
             return RefundAsked(
                 refund_id=refund_id,
                 amount_minor=found.total_minor,
                 currency=order.currency,
                 because=outcome.because,
-                approver=(outcome.owner or "finance") if review else None,
+                approver=(outcome.owner or "finance") if goes == "asks" else None,
                 method=method,
                 requester=row.requester,
             )
@@ -239,11 +240,6 @@ class Returning:
         items = catalog.get_items(connection, {x.sku for x in found})
         prices = {x.line_id: x.unit_price_minor for x in order.lines}
         recent, yearly, gone = returns.of_customer(connection, row, request.at)
-        signals = []
-        if order.risk == "high":
-            signals.append("the shop rates the order as a high risk")
-        if gone:
-            signals.append(f"{gone} units were missing in the customer's returns of a year")
         return ReturnSnapshot(
             now=request.at,
             order=order_facts(connection, rows, self._c.network, open_only=False),
@@ -261,7 +257,7 @@ class Returning:
             delivered_at=returns.delivered_at(connection, order.id),
             recent_returns=recent,
             yearly_orders=yearly,
-            fraud_signals=tuple(signals),
+            fraud_signals=fraud_signals(order.risk, gone),
         )
 
     def _approve(

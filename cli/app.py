@@ -321,10 +321,25 @@ SCENARIO = {
         "cli.scenario:promo_spike",
         "Play a promotion spike over own DCs and two 3PLs, as it was before and with Meshline.",
     ),
+    "returns": (
+        "cli.scenario_returns:returns",
+        "Play four weeks of returns, by hand with a daily batch and with Meshline.",
+    ),
     "carrier-outage": (
         "cli.carrier_outage:carrier_outage",
         "A carrier goes dark while 500 orders are open: how Meshline takes it.",
     ),
+}
+CLAIM = {
+    "list": (
+        "cli.claim:list_claims",
+        "Claims on carriers for lost and damaged parcels, the oldest first: they lapse.",
+    ),
+    "open": (
+        "cli.claim:open_claim",
+        "Claim a parcel from its carrier; a lost one is claimed by itself.",
+    ),
+    "settle": ("cli.claim:settle", "Say what became of a claim: claimed, paid or refused."),
 }
 DISPUTE = {
     "list": (
@@ -367,6 +382,7 @@ GROUPS = {
     "carrier": (CARRIER, "Carriers: look, switch off and on."),
     "return": (RETURN, "Goods that customers send back."),
     "refund": (REFUND, "Money that goes back to customers."),
+    "claim": (CLAIM, "What carriers owe for parcels that they lost or damaged."),
     "dispute": (DISPUTE, "Payments that their payers dispute with the bank."),
     "reconcile": (RECONCILE, "Days compared with vendors: what they have against what we have."),
     "invoice": (INVOICE, "Invoices of carriers and 3PLs: import, audit, claim."),

@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from activities.settings import ROOT, expand
+from activities.settings import ROOT
 from cli.options import AsJson
 from cli.page import Html, writable, write
 from cli.policy_backtest import Processes
+from cli.scenario_parts import (
+    INTERVALS,
+    SCALES,
+    Seeds,
+    Sensitivity,
+    difference,
+    keep_in_memory,
+    prepared,
+    print_rows,
+    print_verdicts,
+    scaled,
+    title_of,
+)
 from cli.session import bad_input, console, print_json, table
 from cli.spreading import spread
-from domain.network import Network, parse_network
-from policies import TEMPLATES, Library
+from domain.network import Network
+from policies import Library
 from scenarios.comparison import (
     LESS_EXPRESS,
     ON_TIME_SLACK,
     Comparison,
-    Estimate,
-    Metric,
     compare,
 )
 from scenarios.parameters import PromoSpike
 from scenarios.promo_spike import SeedRun, play_seed
 from scenarios.sensitivity import Finding, found, variants
 
-NETWORKS = ROOT / "config" / "scenarios"
-PROMO_SPIKE = "promo_spike.yaml"
+NETWORK = ROOT / "config" / "scenarios" / "promo_spike.yaml"
 RULE = "the first node in list order that has stock; express where ground would miss the promise"
 
-Seeds = Annotated[int, typer.Option(min=1, max=1_000, help="Runs with orders of their own.")]
 Spike = Annotated[
     float, typer.Option(min=1, max=10, help="So many times the orders, on the days of the spike.")
-]
-Sensitivity = Annotated[
-    bool, typer.Option("--sensitivity", help="Play it again with other parameters, one at a time.")
 ]
 
 
@@ -76,7 +79,7 @@ def promo_spike(
     """
     writable(html)
     with bad_input():
-        network, library = prepared(PROMO_SPIKE)
+        network, library = prepared(NETWORK)
     report = played(network, library, replace(PromoSpike(), spike=spike), seeds, sensitivity,
                     processes)  # fmt: skip
     if html is not None:
@@ -101,17 +104,6 @@ class Task:
     parameters: PromoSpike
     seed: int
     calm: bool
-
-
-def prepared(name: str) -> tuple[Network, Library]:
-    """A scenario's network file and the templates that it names.
-
-    Raises:
-        InvalidInput: what is wrong with either.
-    """
-    path = NETWORKS / name
-    network = parse_network(expand(path.read_text(encoding="utf-8")), path.name)
-    return network, Library.load(TEMPLATES, network.policies)
 
 
 def played(
@@ -142,9 +134,8 @@ _given: list[tuple[Network, Library]] = []
 
 def _prepare() -> None:
     """Once a process: the network and its policies."""
-    _given[:] = [prepared(PROMO_SPIKE)]
-    gc.freeze()  # they stay; looking through them again and again takes time
-    gc.set_threshold(50_000)
+    _given[:] = [prepared(NETWORK)]
+    keep_in_memory()
 
 
 def _play(task: Task) -> SeedRun:
@@ -182,24 +173,12 @@ def show(report: Report) -> None:
         "", "", "no spike\nbefore", "\nMeshline", "spike\nbefore", "\nMeshline", "\ndiffers",
         "\n95 % interval",
     )  # fmt: skip
-    _print(listed, rows(report))
-    for met, text in verdicts(report.comparison):
-        console.print(f"{'[green]✓[/]' if met else '[red]✗[/]'} {text}", highlight=False)
+    print_rows(listed, rows(report))
+    print_verdicts(verdicts(report.comparison))
     if report.findings:
         title = f"\nOne parameter at a time; express and cost per order, {report.currency}"
-        _print(table(title, *SENSITIVITY), sensitivity_rows(report))
-    console.print(
-        "Intervals: 2,000 bootstrap resamples of the seeds, each with both of its sides.",
-        style="dim", highlight=False,
-    )  # fmt: skip
-
-
-def _print(listed: Table, body: Sequence[Sequence[str]]) -> None:
-    for column in listed.columns[1:]:
-        column.justify, column.no_wrap = "right", True
-    for cells in body:
-        listed.add_row(*cells)
-    console.print(listed)
+        print_rows(table(title, *SENSITIVITY), sensitivity_rows(report))
+    console.print(INTERVALS, style="dim", highlight=False)
 
 
 def headline(report: Report) -> str:
@@ -217,10 +196,10 @@ def rows(report: Report) -> list[tuple[str, ...]]:
     found = []
     for row in report.comparison.rows:
         figures = (row.before_calm, row.meshline_calm, row.before, row.meshline)
-        cells = [_figure(row.metric, value) for value in figures]
-        unit = {"minor": report.currency, "share": "%", "per_mille": "in 1,000"}[row.metric.unit]
-        title = f"{row.metric.title}, {unit}"
-        found.append((title, *cells, *_difference(row.metric, row.difference)))
+        unit = row.metric.unit
+        cells = [scaled(unit, value) for value in figures]
+        title = title_of(row.metric.title, unit, report.currency)
+        found.append((title, *cells, *difference(unit, row.difference)))
     return found
 
 
@@ -247,7 +226,7 @@ SENSITIVITY = ("before → Meshline", "express", "less, %", "on time, %", "cost"
 
 def sensitivity_rows(report: Report) -> list[tuple[str, ...]]:
     """The sensitivity table in words; the scenario's money is in hundredths."""
-    unit = _SCALES["minor"][0]
+    unit = SCALES["minor"][0]
     return [
         (
             f.name,
@@ -260,16 +239,3 @@ def sensitivity_rows(report: Report) -> list[tuple[str, ...]]:
         )
         for f in report.findings
     ]
-
-
-_SCALES = {"minor": (0.01, 2), "share": (100.0, 1), "per_mille": (1.0, 1)}  # and digits
-
-
-def _figure(metric: Metric, value: float, sign: str = "") -> str:
-    scale, digits = _SCALES[metric.unit]
-    return f"{value * scale:{sign},.{digits}f}"
-
-
-def _difference(metric: Metric, of: Estimate) -> Sequence[str]:
-    value, low, high = (_figure(metric, x, "+") for x in (of.value, of.low, of.high))
-    return value, f"{low} to {high}"

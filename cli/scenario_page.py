@@ -10,7 +10,8 @@ from cli.page import BETTER, OURS, WORSE, document, figure, listed, two
 from cli.scenario import RULE, SENSITIVITY, Report, headline, rows, sensitivity_rows, verdicts
 from domain.units import exponent
 from scenarios.comparison import LESS_EXPRESS, less_express
-from scenarios.promo_spike import BEFORE, CALM, MESHLINE
+from scenarios.promo_spike import CALM
+from scenarios.seeds import BEFORE, MESHLINE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

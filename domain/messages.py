@@ -316,8 +316,11 @@ class ChangeService(FulfillmentRequestKeyed):
 
 
 class CompensateRequest(Keyed):
+    """``fulfillment_id``: a parcel that will not arrive; else the order's open units are meant."""
+
     trigger: CompensateTrigger
     node: str = ""
+    fulfillment_id: str = ""
     short_units: int = 0
     attempts: int = 0
 

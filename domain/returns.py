@@ -65,6 +65,21 @@ def accepted(grade: Grade, reason: ReturnReason) -> bool:
     return grade in ("new", "opened") or (grade == "damaged" and reason in OURS)
 
 
+def fraud_signals(risk: str, missing: int) -> tuple[str, ...]:
+    """What speaks against a return, in words.
+
+    Args:
+        risk: of the order, as the shop rates it.
+        missing: units that were missing in the customer's returns of a year.
+    """
+    found = []
+    if risk == "high":
+        found.append("the shop rates the order as a high risk")
+    if missing:
+        found.append(f"{missing} units were missing in the customer's returns of a year")
+    return tuple(found)
+
+
 class ReturnTerms(Frozen):
     """How the merchant takes goods back, as the network file says.
 

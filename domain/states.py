@@ -241,6 +241,8 @@ FACT_EVENTS = frozenset(
         "carrier.status_changed",
         "carrier.recovered",
         "invoice.mismatch",
+        "claim.opened",
+        "claim.settled",
         "reconciliation.mismatch",
         "node.saturated",
         "node.relieved",

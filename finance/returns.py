@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from domain.amounts import share
 from domain.order import Order
@@ -43,6 +43,17 @@ def paid_at(action: str, stage: Stage) -> bool:
     return action == "at_once" or (action in STAGES and STAGES.index(action) <= STAGES.index(stage))
 
 
+def goes_at(action: str, stage: Stage) -> Literal["pays", "asks", "waits"]:
+    """What becomes of the money at a stage, by what the refund policy said.
+
+    What a person has to review is asked for after the inspection: who looks at it sees what came
+    back.
+    """
+    if action == "review":
+        return "asks" if stage == "inspection" else "waits"
+    return "pays" if paid_at(action, stage) else "waits"
+
+
 def sum_for(
     order: Order, before: Mapping[str, int], due: Mapping[str, int], reasons: Mapping[str, str],
     fee_percent: int, shipping_before: int = 0,
@@ -68,9 +79,8 @@ def sum_for(
             only = {line.line_id: after[line.line_id]}
             parts += refund_of(whole, before, only, fee_percent=fee).parts
     shipping = 0
-    if all(after.get(x.line_id, 0) >= x.quantity for x in whole.lines) and all(
-        reasons.get(line_id) in OURS for line_id in due
-    ):
+    last = bool(due) and all(after.get(x.line_id, 0) >= x.quantity for x in whole.lines)
+    if last and all(reasons.get(line_id) in OURS for line_id in due):
         shipping = max(0, order.shipping_minor - shipping_before)
     return RefundSum(parts=tuple(parts), shipping_minor=shipping)
 

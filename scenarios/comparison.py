@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from scenarios.measures import Measures
-from scenarios.promo_spike import BEFORE, CALM, MESHLINE, SeedRun
+from scenarios.promo_spike import CALM, SeedRun
+from scenarios.seeds import BEFORE, MESHLINE, Estimate, over_seeds
 
-RESAMPLES = 2_000
-LEVEL = 95  # percent
 LESS_EXPRESS = 0.27  # the aim: so much less express spend than the before-state
 ON_TIME_SLACK = 0.01  # at on-time no worse than this under the level without a spike
 
@@ -47,15 +44,6 @@ METRICS = (
     Metric("touches", "Human touches", "per_mille", "touches"),
     Metric("unserved", "Not served", "per_mille", "unserved"),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure over seeds with its interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -111,18 +99,6 @@ def on_time_gap(runs: Sequence[SeedRun]) -> float:
     """Meshline's share on time in the spike less the better side's without one."""
     metric = next(m for m in METRICS if m.name == "on_time")
     return metric.of(runs, MESHLINE) - max(metric.of(runs, calm) for calm in CALM.values())
-
-
-def over_seeds(runs: Sequence[SeedRun], figure: Callable[[Sequence[SeedRun]], float]) -> Estimate:
-    """A figure of all seeds together, with the percentile bootstrap of seeds around it.
-
-    Seeds are drawn again with replacement, each with all of its sides, so that what is common to
-    the sides of a seed cancels out. The draws are the same at every call.
-    """
-    draws = np.random.default_rng(0).integers(len(runs), size=(RESAMPLES, len(runs)))
-    values = [figure([runs[i] for i in draw]) for draw in draws.tolist()]
-    low, high = np.percentile(values, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return Estimate(figure(runs), float(low), float(high))
 
 
 def _row(runs: Sequence[SeedRun], metric: Metric) -> Row:

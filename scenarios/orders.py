@@ -18,6 +18,7 @@ from activities.intake import business_days_after
 from domain.facts import LineFacts, OrderFacts
 from domain.network import Network
 from scenarios.parameters import PromoSpike
+from scenarios.seeds import dice
 
 SHOP_ZONE = ZoneInfo("America/New_York")
 # ZIP prefixes of large places, each as often as it stands here: roughly where people live.
@@ -43,11 +44,6 @@ class Wanted:
 
     facts: OrderFacts
     transit: tuple[float, ...]
-
-
-def dice(seed: int, *of: int) -> np.random.Generator:
-    """A generator for one thing of one seed."""
-    return np.random.default_rng([seed, *of])
 
 
 def pace(p: PromoSpike, seed: int, node: int, day: int) -> float:

@@ -14,11 +14,11 @@ from policies import Library
 from scenarios.measures import Measures, measured, on_time
 from scenarios.orders import SHOP_ZONE, wanted
 from scenarios.parameters import PromoSpike
+from scenarios.seeds import BEFORE, MESHLINE
 from scenarios.sides import Before, Meshline
 from scenarios.world import Record, Side, World, scaled
 
 MARKETPLACE = "amazon"
-BEFORE, MESHLINE = "before", "meshline"
 CALM = {BEFORE: "before_calm", MESHLINE: "meshline_calm"}  # the same without the spike
 
 

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from scenarios.comparison import METRICS, Estimate, less_express, over_seeds
+from scenarios.comparison import METRICS, less_express
 from scenarios.parameters import PromoSpike
-from scenarios.promo_spike import BEFORE, MESHLINE, SeedRun
+from scenarios.promo_spike import SeedRun
+from scenarios.seeds import BEFORE, MESHLINE, Estimate, Variant, over_seeds, varied
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One row of the table: what is other, in words and as parameters."""
-
-    name: str
-    parameters: PromoSpike
-
-
-def variants(p: PromoSpike) -> tuple[Variant, ...]:
+def variants(p: PromoSpike) -> tuple[Variant[PromoSpike], ...]:
     """The rows, the base first. Each changes one thing of ``p``."""
     changes: tuple[tuple[str, dict[str, Any]], ...] = (
         ("as it is", {}),
@@ -40,7 +33,7 @@ def variants(p: PromoSpike) -> tuple[Variant, ...]:
         ("before-state: nearest node", {"nearest": True}),
         ("the same, no spike", {"nearest": True, "spike": 1.0}),
     )
-    return tuple(Variant(name, replace(p, **change)) for name, change in changes)
+    return varied(p, changes)
 
 
 @dataclass(frozen=True)

@@ -80,3 +80,22 @@ class FindingRow(SQLModel, table=True):
     state: str = Field(index=True)
     at: datetime = time_column()
     body: str = text_column()
+
+
+class CarrierClaimRow(SQLModel, table=True):
+    """What a carrier owes for a parcel; ``state``: open, claimed, paid, refused."""
+
+    __tablename__ = "carrier_claims"
+    shipment_id: str = Field(primary_key=True)
+    order_id: str = Field(index=True)
+    carrier: str
+    tracking_number: str = Field(index=True)
+    cause: str
+    amount_minor: int
+    currency: str
+    state: str = Field(index=True)
+    paid_minor: int = 0
+    opened_by: str
+    comment: str = text_column(default="")
+    opened_at: datetime = time_column()
+    updated_at: datetime = time_column()

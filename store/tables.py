@@ -13,7 +13,7 @@ from sqlalchemy import Index, Table
 from sqlmodel import Field, SQLModel
 
 from store.columns import text_column, time_column
-from store.finance_tables import ChargeRow, FindingRow, InvoiceRow, RefundRow
+from store.finance_tables import CarrierClaimRow, ChargeRow, FindingRow, InvoiceRow, RefundRow
 from store.reconciliation_tables import DifferenceRow, DisputeRow, ReconciliationRow, StatementRow
 from store.return_tables import InspectionRow, ReturnLineRow, ReturnRow
 from store.stock_tables import CountRow, DivergenceRow, WatermarkRow
@@ -567,6 +567,7 @@ refunds = table(RefundRow)
 invoices = table(InvoiceRow)
 charges = table(ChargeRow)
 findings = table(FindingRow)
+carrier_claims = table(CarrierClaimRow)
 returns = table(ReturnRow)
 return_lines = table(ReturnLineRow)
 inspections = table(InspectionRow)

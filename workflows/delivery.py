@@ -11,7 +11,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import Activity, m
     from domain.cases import CaseAction
-    from domain.decision import RefundCause
+    from domain.decision import CompensateTrigger, RefundCause
     from domain.fulfillment import Fact
 
 from workflows.refunds import Refunds
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from workflows.fulfillment import Fulfillment
 
 DELIVERY_GRACE = timedelta(hours=24)
+# What the policy `compensate` may say of a parcel that will not arrive, without a person.
+_BY_ITSELF = {"resource": CaseAction.REROUTE, "cancel_lines": CaseAction.CANCEL}
 ENDED = frozenset({Fact.DELIVERED, Fact.RETURNED_TO_SENDER, Fact.LOST})
 
 
@@ -87,13 +89,16 @@ class Delivery:
     async def _astray(self, kind: str) -> None:
         """A parcel that will not arrive: customer care sends it again, or lets it be."""
         f = self._f
-        action, entry = await f.review.ask(
-            kind,
-            f"the parcel from {f.ref.node} will not arrive",
-            or_until=lambda: False,
-            fulfillment_id=f.ref.id,
-            carrier=f.ref.carrier_name,
-        )
+        action = await self._by_policy(kind)
+        entry = None
+        if action is None:
+            action, entry = await f.review.ask(
+                kind,
+                f"the parcel from {f.ref.node} will not arrive",
+                or_until=lambda: False,
+                fulfillment_id=f.ref.id,
+                carrier=f.ref.carrier_name,
+            )
         if action in (CaseAction.RETRY, CaseAction.REROUTE):
             again = await f.desk.store(
                 Activity.RESHIP,
@@ -108,7 +113,30 @@ class Delivery:
             cause: RefundCause = "lost" if kind == "shipment_lost" else "returned_to_sender"
             refunds = Refunds(f.desk, f.review)
             await refunds.pay_back(cause, f.desk.start.payment, f.ref.id)
-        await f.review.close(entry, f"{action}")
+        if entry is not None:
+            await f.review.close(entry, f"{action}")
+
+    async def _by_policy(self, kind: str) -> CaseAction | None:
+        """What the policy ``compensate`` says by itself: send it again, or give the money back;
+        None where a person has to say."""
+        f = self._f
+        if not workflow.patched("astray-by-policy"):
+            return None
+        trigger: CompensateTrigger = "lost" if kind == "shipment_lost" else "returned"
+        answer = await f.desk.store(
+            Activity.COMPENSATE,
+            m.CompensateRequest(
+                **f.desk.fresh(Activity.COMPENSATE, f.ref.id, trigger),
+                trigger=trigger,
+                node=f.ref.node,
+                fulfillment_id=f.ref.id,
+                short_units=f.ref.units,
+            ),
+            m.Compensated,
+            f"{trigger}: what now?",
+        )
+        f.desk.last_decision = f"{trigger}: {answer.action}, {answer.because}"
+        return _BY_ITSELF.get(answer.action)
 
     def _over(self, entry: OpenCase | None) -> bool:
         f = self._f

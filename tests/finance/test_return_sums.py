@@ -6,7 +6,7 @@ import pytest
 
 from domain.order import Order
 from domain.returns import Stage
-from finance.returns import ReturnedLine, due_units, paid_at, spread, sum_for
+from finance.returns import ReturnedLine, due_units, goes_at, paid_at, spread, sum_for
 from tests.finance.test_refund_sums import order
 
 
@@ -59,3 +59,14 @@ def test_fee_and_shipping_depend_on_whose_fault_it_is() -> None:
     assert (first.total_minor, first.shipping_minor) == (1_080, 0)
     rest = sum_for(one, {"0": 1}, {"0": 1}, {"0": "defective"}, 0, shipping_before=500)
     assert (rest.total_minor, rest.shipping_minor) == (1_080, 0)
+
+
+def test_a_later_stage_at_which_no_units_are_due_pays_no_shipping() -> None:
+    one = order((2, 1_000, 0, 160), shipping=500)
+    assert sum_for(one, {"0": 2}, {}, {"0": "unwanted"}, 0).total_minor == 0
+
+
+def test_what_a_person_reviews_is_asked_for_after_the_inspection() -> None:
+    stages: tuple[Stage, ...] = ("first_scan", "receipt", "inspection")
+    assert [goes_at("review", stage) for stage in stages] == ["waits", "waits", "asks"]
+    assert [goes_at("receipt", stage) for stage in stages] == ["waits", "pays", "pays"]

@@ -12,11 +12,12 @@ from domain.decision import RouteOutcome
 from domain.facts import LineFacts, NodeFacts, TransitFacts
 from domain.network import Network, parse_network
 from policies import TEMPLATES, Library, decide, sample
-from scenarios.comparison import METRICS, Comparison, Estimate, compare
+from scenarios.comparison import METRICS, Comparison, compare
 from scenarios.measures import Measures
 from scenarios.orders import stock, wanted
 from scenarios.parameters import PromoSpike
-from scenarios.promo_spike import BEFORE, MESHLINE, Played, SeedRun, deciders, play_seed
+from scenarios.promo_spike import Played, SeedRun, deciders, play_seed
+from scenarios.seeds import BEFORE, MESHLINE, Estimate
 from scenarios.sensitivity import found, variants
 from scenarios.sides import chosen, first_with_stock, service_by_rule
 from scenarios.world import World, scaled, transit_days

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from temporalio.client import WorkflowUpdateFailedError
 
 from connectors import errors as e
@@ -129,25 +129,25 @@ async def test_a_dear_one_is_looked_at_by_somebody_else(bed: Bed, verb: str, sta
 
 
 @pytest.mark.parametrize(
-    ("grade", "kind", "owner", "paid"),
-    [("wrong_item", "return_wrong_item", "casey", 20_000),
-     ("damaged", "return_incomplete", "casey", 20_000), ("", "return_empty", "riley", 0)],
+    ("grade", "kind", "owner", "count", "paid"),
+    [("wrong_item", "return_wrong_item", "casey", 2, 4_000),
+     ("damaged", "return_incomplete", "casey", 2, 4_000), ("", "return_empty", "riley", 10, 0)],
 )  # fmt: skip
 async def test_what_is_wrong_in_the_box_is_decided_by_a_person(
-    bed: Bed, grade: Grade, kind: str, owner: str, paid: int
+    bed: Bed, grade: Grade, kind: str, owner: str, count: int, paid: int
 ) -> None:
     order = await delivered(bed, f"wrong-{grade}", ("sku-wrong", 13))
-    mine = await bed.come_back(order, ("1", 10, "unwanted"), user="pat")
+    mine = await bed.come_back(order, ("1", count, "unwanted"), user="pat")
     await labelled(bed, mine)
     await bed.scan(mine, Fact.SHIPPED, Fact.DELIVERED)
     if grade:
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await inspect(bed, mine, ("1", 1, grade))
         assert "1 were looked at, 0 are here" in str(refused.value.cause)
-        # 200.00 are paid on the receipt, so that a person decides on what is paid already
-        await receive(bed, mine, units("1", 10))
+        # 40.00 are paid at the first scan, so that a person decides on what is paid already
+        await receive(bed, mine, units("1", 2))
         await bed.until(lambda: [r for r in refunds(bed, order) if r.state == "settled"])
-        await inspect(bed, mine, ("1", 9, "new"), ("1", 1, grade))
+        await inspect(bed, mine, ("1", 1, "new"), ("1", 1, grade))
     else:
         await inspect(bed, mine, last=True)
     case = await bed.case(mine, kind)
@@ -155,6 +155,27 @@ async def test_what_is_wrong_in_the_box_is_decided_by_a_person(
     await bed.decide(case, CaseAction.REJECT, owner)
     assert await ended(bed, mine) == "closed"
     assert bed.rows(t.payments, order)[0].refunded_minor == paid
+
+
+async def test_what_speaks_against_a_return_holds_its_money_until_somebody_has_seen_it(
+    bed: Bed,
+) -> None:
+    order = await delivered(bed, "suspicious")
+    with bed.context.db.write() as connection:  # such an order would be held before it is sent
+        body = func.replace(t.orders.c.body, '"risk":"low"', '"risk":"high"')
+        connection.execute(update(t.orders).where(t.orders.c.id == order).values(body=body))
+    mine = await bed.come_back(order, ("1", 2, "unwanted"), user="pat")
+    await bed.decide(await bed.case(mine, "return_review"), CaseAction.APPROVE, "riley")
+    await labelled(bed, mine)
+    await bed.scan(mine, Fact.SHIPPED, Fact.DELIVERED)
+    await receive(bed, mine, units("1", 2))
+    await inspect(bed, mine, ("1", 2, "new"))
+    case = await bed.case(mine, "refund_due")
+    assert case.owner == "revenue_ops"
+    assert [r.state for r in refunds(bed, order)] == ["awaiting_approval"]
+    await bed.decide(case, CaseAction.APPROVE, "riley")
+    assert await ended(bed, mine) == "closed"
+    assert bed.rows(t.payments, order)[0].refunded_minor == 4_000
 
 
 @pytest.mark.parametrize("asks", ["casey", "pat"])
