@@ -52,10 +52,11 @@ def run(*words: str) -> tuple[int, str]:
 
 @pytest.mark.usefixtures("looked")
 def test_the_report_says_what_differs_and_what_to_do(home: Path) -> None:
-    code, said = run("reconcile", "report")
-    assert code == 0
-    assert "refund_unknown_here" in said and "7.00 USD" in said
-    assert "find who paid it" in said
+    assert run("reconcile", "report")[0] == 0
+    (unknown, other) = json.loads(run("reconcile", "report", "--json")[1])
+    assert (unknown["kind"], unknown["difference"]) == ("refund_unknown_here", "7.00")
+    assert "find who paid it" in unknown["remedy"]
+    assert other["because"] == "refund re_2 is 5.00 USD at the vendor, 4.50 USD here"
     page, sheet = home / "r.html", home / "r.csv"
     code, said = run("reconcile", "report", "--html", str(page), "--out", str(sheet))
     assert code == 0
