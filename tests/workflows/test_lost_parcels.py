@@ -42,7 +42,9 @@ async def lost(bed: Bed, name: str) -> str:
     (first,) = await bed.fulfilling(incoming.order.id)
     await bed.tell(first.id, Fact.PACKED)
     await bed.until(lambda: bed.rows(t.shipments, incoming.order.id))
-    await bed.tell(first.id, Fact.SHIPPED, Fact.LOST)
+    await bed.tell(first.id, Fact.SHIPPED)
+    await bed.until(lambda: bed.rows(t.payments, incoming.order.id)[0].captured_minor)
+    await bed.tell(first.id, Fact.LOST)
     return incoming.order.id
 
 
