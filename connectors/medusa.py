@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from connectors import errors as e
-from connectors import medusa_statement, signatures
+from connectors import medusa_returns, medusa_statement, signatures
 from connectors.credentials import seconds, secret, webhook_secrets
 from connectors.http import Effect, Reply, VendorHttp, Wire, parsed
 from connectors.medusa_orders import Cancelled, incoming, moment_of
@@ -33,6 +33,7 @@ FIELDS = (
     "*fulfillments.labels"
 )
 ANNOUNCED = frozenset({"order.placed", "order.updated"})
+RETURN_ASKED = "order.return_requested"
 
 
 class _Fulfillment(Wire):
@@ -75,7 +76,8 @@ class _Page(Wire):
 
 
 class _EventBody(Wire):
-    id: str
+    id: str = ""
+    return_id: str = ""
 
 
 class _Event(Wire):
@@ -103,11 +105,20 @@ class Medusa:
     # --- orders in --------------------------------------------------------------------------
 
     def receive(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Inbound:
-        """A signed event: the ID of an order to fetch."""
+        """A signed event: the ID of an order or a return to fetch."""
         name = self.config.name
         signatures.verify_standard(name, self._keys, headers, body, now)
         event = parsed(name, _Event, signatures.json_body(name, body))
-        return Inbound(order_ids=(event.data.id,) if event.type in ANNOUNCED else ())
+        if event.type == RETURN_ASKED:
+            return Inbound(return_ids=(self._named(event.data.return_id, "data.return_id"),))
+        if event.type in ANNOUNCED:
+            return Inbound(order_ids=(self._named(event.data.id, "data.id"),))
+        return Inbound()
+
+    def _named(self, value: str, field: str) -> str:
+        if not value:
+            raise e.ContractBroken(self.config.name, field, "is missing")
+        return value
 
     async def fetch_order(self, external_id: str) -> Inbound:
         """One order as it stands; empty when nothing of it is left to fulfil."""
@@ -116,7 +127,50 @@ class Medusa:
         )
         return Inbound.model_validate(self._sorted([found.order]))
 
+    async def fetch_return(self, external_id: str) -> Inbound:
+        """One return as it stands; empty where it is not asked for any more."""
+        reply = await self._http.send(
+            "GET", medusa_returns.ONE, at={"id": external_id},
+            query={"fields": medusa_returns.FIELDS},
+        )  # fmt: skip
+        body = medusa_returns.One.named(reply.body if isinstance(reply.body, dict) else {})
+        found = self._http.read(medusa_returns.One, body, reply.request_id)
+        return self._wishes([found.return_], None, more=False)
+
     async def poll(self, cursor: str) -> Inbound:
+        """The next page of changed orders and of changed returns; the cursor has both's."""
+        orders_at, _, returns_at = cursor.partition(";")
+        orders = await self._poll_orders(orders_at)
+        returns = await self._poll_returns(returns_at)
+        return orders.model_copy(
+            update={
+                "returns": returns.returns,
+                "problems": orders.problems + returns.problems,
+                "cursor": f"{orders.cursor};{returns.cursor}",
+                "more": orders.more or returns.more,
+            }
+        )
+
+    async def _poll_returns(self, cursor: str) -> Inbound:
+        since, offset = _position(cursor or self.config.options.get("since", ""))
+        query: dict[str, str | int] = {
+            "order": "updated_at", "limit": PAGE, "offset": offset,
+            "fields": medusa_returns.FIELDS,
+        }  # fmt: skip
+        if since:
+            query["updated_at[$gte]"] = since
+        page = await self._http.call(
+            medusa_returns.Page, "GET", medusa_returns.RETURNS, query=query
+        )
+        more = offset + len(page.returns) < page.count and bool(page.returns)
+        after = self._next(cursor, since, offset, page.returns, more)
+        return self._wishes(page.returns, after, more=more)
+
+    def _wishes(self, rows: list[dict[str, Any]], cursor: str | None, *, more: bool) -> Inbound:
+        found, problems = medusa_returns.wishes(self.config.name, rows, self.config.options)
+        return Inbound(returns=tuple(found), problems=tuple(problems), cursor=cursor, more=more)
+
+    async def _poll_orders(self, cursor: str) -> Inbound:
         """The next page of changed orders.
 
         The cursor is ``<updated_at>|<offset>``. The offset is used only while one instant

@@ -19,6 +19,7 @@ from domain.fulfillment import FulfillmentRequest, Observation, Quantity, Tracki
 from domain.network import ConnectorConfig
 from domain.order import Address, IncomingOrder
 from domain.reconciliation import Entry, EntryKind, StatementPage
+from domain.returns import ReturnWish
 
 
 class CarrierStatus(Frozen):
@@ -35,6 +36,8 @@ class Inbound(Frozen):
     Attributes:
         orders: whole orders (OMS polls).
         order_ids: orders to fetch (OMS webhooks carry only an ID).
+        returns: that customers have asked for in the shop.
+        return_ids: returns to fetch.
         statuses: of carriers, as their status page tells them.
         disputes: payments that their payers dispute.
         problems: rows or fields that could not be read; never dropped.
@@ -44,6 +47,8 @@ class Inbound(Frozen):
     observations: tuple[Observation, ...] = ()
     orders: tuple[IncomingOrder, ...] = ()
     order_ids: tuple[str, ...] = ()
+    returns: tuple[ReturnWish, ...] = ()
+    return_ids: tuple[str, ...] = ()
     statuses: tuple[CarrierStatus, ...] = ()
     disputes: tuple[Dispute, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -198,6 +203,13 @@ class OMS(Connector, Protocol):
     ) -> Confirmation | None: ...
 
     async def cancel_order(self, external_order_id: str, key: str) -> CancelOutcome: ...
+
+
+@runtime_checkable
+class TakesReturns(Protocol):
+    """A shop in which customers ask for returns."""
+
+    async def fetch_return(self, external_id: str) -> Inbound: ...
 
 
 @runtime_checkable

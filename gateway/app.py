@@ -20,7 +20,7 @@ from temporalio.client import Client
 from activities.context import Context
 from activities.settings import Settings
 from connectors.errors import BadSignature, ConnectorError, ContractBroken
-from connectors.ports import OMS, Inbound, Webhooks
+from connectors.ports import OMS, Inbound, TakesReturns, Webhooks
 from domain.base import Problem
 from gateway.loops import Loops
 from gateway.rehydration import ensure_rehydration
@@ -84,6 +84,12 @@ class Gateway:
                     fetched = await connector.fetch_order(external_id)
                     await self._c.db.in_thread(
                         self._loops.door.commit, name, fetched, keep_cursor=True
+                    )
+            if news.return_ids and isinstance(connector, TakesReturns):
+                for external_id in news.return_ids:
+                    asked = await connector.fetch_return(external_id)
+                    await self._c.db.in_thread(
+                        self._loops.door.commit, name, asked, keep_cursor=True
                     )
             if await self._c.db.in_thread(self._loops.door.commit, name, news, keep_cursor=True):
                 self._loops.news.set()

@@ -9,8 +9,10 @@ from sqlalchemy import Connection
 from activities.context import Context
 from activities.intake import Intake
 from connectors.ports import Inbound
+from domain.base import InvalidInput, Problem
 from domain.clock import BusinessClock
-from store import catalog, circuits, disputes, inbox
+from domain.returns import ReturnWish
+from store import catalog, circuits, disputes, inbox, returns
 
 
 class Door:
@@ -40,19 +42,44 @@ class Door:
                 disputes.take(connection, connector, found, "webhook", at)
                 for found in news.disputes
             )
+            new += sum(self._take_back(connection, wish, at) for wish in news.returns)
             for problem in news.problems:
                 catalog.note_problem(connection, problem, at)
             if news.cursor is not None and not keep_cursor:
                 catalog.set_cursor(connection, connector, news.cursor)
             return new
 
-        said = (news.observations, news.orders, news.statuses, news.disputes, news.problems)
+        said = (
+            news.observations, news.orders, news.returns, news.statuses, news.disputes,
+            news.problems,
+        )  # fmt: skip
         if not any(said) and news.cursor is None:
             return 0
         with self._c.db.write() as connection:
             return write(connection)
 
+    def _take_back(self, connection: Connection, wish: ReturnWish, at: datetime) -> bool:
+        """A return that a customer asks for in the shop; one that cannot be is a problem for
+        platform, and stays the shop's."""
+        if returns.is_known(connection, wish):
+            return False
+        node = self._c.network.returns.node or returns.shipped_from(connection, wish.order_id)
+        try:
+            returns.ask(connection, wish, node, at)
+        except (InvalidInput, LookupError) as refused:
+            for problem in getattr(refused, "problems", ()) or [_unknown(wish, refused)]:
+                catalog.note_problem(connection, problem, at)
+            return False
+        return True
+
     def cursor(self, connector: str) -> str:
         """Where this connector's poll goes on."""
         with self._c.db.read() as connection:
             return catalog.cursor(connection, connector)
+
+
+def _unknown(wish: ReturnWish, why: Exception) -> Problem:
+    return Problem(
+        source=f"{wish.source} return {wish.external_id}", field="order_id", reason=str(why)[:300],
+        remedy="Look the order up in the shop; ask for the return by hand once it is here",
+    )  # fmt: skip

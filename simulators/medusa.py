@@ -19,6 +19,7 @@ from simulators.clock import iso, parse
 from simulators.exports import credential, minor_units, oms_orders, payments
 from simulators.faults import disturb_rows
 from simulators.ledger import Json
+from simulators.medusa_returns import Returns
 from simulators.outbox import standard_signature
 
 PAGE, LARGEST_PAGE = 50, 100
@@ -343,6 +344,7 @@ def create(settings: Settings) -> Vendor:
     return Vendor(
         sim,
         [
+            *Returns(sim).routes(),
             Route("/admin/orders", shop.list_orders),
             Route(one, shop.get_order),
             Route(one + "/cancel", shop.cancel_order, methods=["POST"]),

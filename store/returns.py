@@ -72,6 +72,11 @@ def ask(connection: Connection, wish: r.ReturnWish, node: str, at: datetime) -> 
     return return_id
 
 
+def is_known(connection: Connection, wish: r.ReturnWish) -> bool:
+    """Whether a shop has told of it before, under its own ID."""
+    return bool(wish.external_id and _by_external(connection, wish))
+
+
 def _by_external(connection: Connection, wish: r.ReturnWish) -> str:
     found = connection.execute(
         select(_R.id).where(_R.source == wish.source, _R.external_id == wish.external_id)

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 
 from connectors import errors as e
 from connectors.medusa import Medusa
-from connectors.ports import OMS, Pollable, ShipmentNotice, Webhooks
+from connectors.ports import OMS, Pollable, ShipmentNotice, TakesReturns, Webhooks
 from domain.fulfillment import Quantity, Tracking
 from domain.order import IncomingOrder
 from tests.contract.vendors import (
@@ -176,4 +177,71 @@ async def test_a_new_order_is_announced_by_a_signed_webhook(
     forged = json.dumps({**json.loads(body), "data": {"id": "order_9"}}).encode()
     with pytest.raises(e.BadSignature):
         oms.receive(headers, forged, now)
+    await oms.close()
+
+
+def asked(shop: Running, number: int, **item: object) -> str:
+    """A customer asks for a return in the shop's storefront."""
+    body = {
+        "order_id": f"order_{number}",
+        "items": [{"id": f"item_{number}", "quantity": 1, **item}],
+    }
+    answer = httpx.post(
+        f"{shop.url}/store/returns", json=body, headers={"authorization": "Bearer x"},
+        trust_env=False,
+    )  # fmt: skip
+    return str(answer.json()["return"]["id"])
+
+
+async def test_returns_of_the_shop_come_by_poll_and_one_by_one(shop: Running) -> None:
+    oms = Medusa(shop.config(**{"reason:too_tight": "size_too_small"}))
+    assert isinstance(oms, TakesReturns)
+    first = asked(shop, 31, reason_id="too_tight", note="a bit")
+    page = await oms.poll("")
+    (wish,) = [w for w in page.returns if w.external_id == first]
+    assert (wish.order_id, wish.source, wish.comment) == (
+        "order:medusa:order_31",
+        "medusa",
+        "a bit",
+    )
+    assert [(x.line_id, x.quantity, x.reason) for x in wish.lines] == [
+        ("item_31", 1, "size_too_small")
+    ]
+    orders, _, at_end = page.cursor, page.more, page.cursor
+    assert orders and at_end and at_end.count(";") == 1
+    second = asked(shop, 32, reason_id="looked better online")
+    again = await oms.poll(at_end)
+    assert second in {w.external_id for w in again.returns}, "what is new comes with the next poll"
+    (one,) = (await oms.fetch_return(second)).returns
+    assert one.lines[0].reason == "other", "a reason that nobody has mapped"
+    with pytest.raises(e.Refused):
+        await oms.fetch_return("return_unknown")
+    bad = asked(shop, 33, quantity=0)
+    told = await oms.fetch_return(bad)
+    assert told.returns == ()
+    assert [(p.source, p.field) for p in told.problems] == [
+        (f"medusa return {bad}", "lines.0.quantity")
+    ]
+    await oms.close()
+
+
+async def test_a_return_is_announced_by_webhook(
+    start: Start, letterbox: Letterbox, tmp_path: Path
+) -> None:
+    given = str(exports(tmp_path / "x", [{"after_hours": 0, "order": shop_order(1)}]))
+    shop = start(
+        "medusa", STILL, "--exports", given, "--webhook-url", letterbox.url,
+        "--webhook-secret", SECRET,
+    )  # fmt: skip
+    await until(lambda: len(shop.ledger("order_placed")) == 1)
+    made = asked(shop, 1)
+    oms = Medusa(shop.config())
+
+    def news() -> list[str]:
+        found: list[str] = []
+        for headers, body in letterbox.letters:
+            found += oms.receive(headers, body, datetime.now(UTC)).return_ids
+        return found
+
+    await until(lambda: made in news())
     await oms.close()

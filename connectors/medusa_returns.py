@@ -1,0 +1,112 @@
+"""Returns that customers ask for in a Medusa shop (admin REST of Medusa 2.13), as wishes of ours.
+
+A shop names its reasons itself: option ``reason:<value>`` of the connector says which of ours one
+is; a value that is one of ours needs none, and any other is ``other``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from connectors import errors as e
+from connectors.http import Wire, parsed
+from domain.base import Problem
+from domain.decision import ReturnReason
+from domain.order import order_id
+from domain.returns import ReturnWish
+
+RETURNS = "/admin/returns"
+ONE = RETURNS + "/{id}"
+FIELDS = "id,status,order_id,updated_at,canceled_at,*items,*items.reason"
+REQUESTED = "requested"
+REASONS: tuple[str, ...] = get_args(ReturnReason)
+
+
+class _Reason(Wire):
+    value: str = ""
+
+
+class _Item(Wire):
+    item_id: str
+    quantity: float
+    note: str | None = None
+    reason: _Reason | None = None
+
+
+class _Return(Wire):
+    id: str
+    order_id: str
+    status: str = ""
+    canceled_at: str | None = None
+    items: tuple[_Item, ...] = ()
+
+
+class Page(Wire):
+    """A page of returns, by when they changed."""
+
+    returns: list[dict[str, Any]]
+    count: int
+    offset: int = 0
+
+
+class One(Wire):
+    """The answer about one return."""
+
+    return_: dict[str, Any]
+
+    @classmethod
+    def named(cls, body: dict[str, Any]) -> dict[str, Any]:
+        """Python has no attribute of the name ``return``."""
+        return {"return_": body.get("return")}
+
+
+def wishes(
+    connector: str, rows: list[dict[str, Any]], options: Mapping[str, str]
+) -> tuple[list[ReturnWish], list[Problem]]:
+    """What is asked for and not taken back, and rows that cannot be read."""
+    found: list[ReturnWish] = []
+    problems: list[Problem] = []
+    for row in rows:
+        name = f"{connector} return {str(row.get('id', '?'))[:60]}"
+        try:
+            told = parsed(connector, _Return, row)
+            if told.status == REQUESTED and not told.canceled_at:
+                found.append(_wish(connector, told, options))
+        except e.ContractBroken as broken:
+            problems.append(_problem(name, broken.field, str(broken)))
+        except ValidationError as wrong:
+            first = wrong.errors(include_url=False)[0]
+            problems.append(_problem(name, ".".join(map(str, first["loc"])), first["msg"]))
+    return found, problems
+
+
+def _wish(connector: str, told: _Return, options: Mapping[str, str]) -> ReturnWish:
+    lines = [
+        {
+            "line_id": item.item_id,
+            "quantity": round(item.quantity),
+            "reason": _reason(item, options),
+        }
+        for item in told.items
+    ]
+    notes = "; ".join(item.note for item in told.items if item.note)
+    return ReturnWish.model_validate(
+        {
+            "order_id": order_id(connector, told.order_id), "lines": lines, "source": connector,
+            "external_id": told.id, "comment": notes[:500],
+        }
+    )  # fmt: skip
+
+
+def _reason(item: _Item, options: Mapping[str, str]) -> str:
+    value = item.reason.value if item.reason else ""
+    ours = options.get(f"reason:{value}", value)
+    return ours if ours in REASONS else "other"
+
+
+def _problem(source: str, field: str, reason: str) -> Problem:
+    remedy = "Look the return up in Medusa, and ask for it by hand: `meshline return request`"
+    return Problem(source=source, field=field, reason=reason[:300], remedy=remedy)
