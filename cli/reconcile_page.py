@@ -43,7 +43,7 @@ def page(looks: Sequence[Row[Any]], rows: Sequence[Row[Any]], now: str) -> str:
                 figure("Differences by kind", partial(_by_kind, rows)),
             ]
         ),
-        f"<h2>Differences, the largest first{more}</h2>",
+        f"<h2>Differences, the newest day first{more}</h2>",
         '<div class="t wide">',
         listed(
             ("day", "vendor", "what", "difference", "state", "why", "do", "order"),
