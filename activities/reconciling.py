@@ -99,8 +99,9 @@ class ReconcileActivities:
     # --- in the store -----------------------------------------------------------------------
 
     def _forget(self, request: ReconcileVendor) -> None:
+        """What was read before, by this look or by one that was ended in the middle."""
         with self._c.db.write() as connection:
-            reconciliations.unstage(connection, _look(request))
+            reconciliations.unstage_read(connection, request.day, request.connector)
 
     def _stage(
         self, request: ReconcileVendor, entries: Sequence[Entry], problems: Sequence[Problem],

@@ -80,6 +80,13 @@ def noted(connection: Connection, name: str) -> list[Difference]:
     return [Difference.model_validate_json(body) for body in rows.scalars()]
 
 
+def unstage_read(connection: Connection, day: date, connector: str) -> None:
+    """Forget what any look at a day has read of a vendor; what it suspects stays."""
+    for what in ("", "/unreadable"):
+        pattern = f"{stream_of(day)}/%/{connector}{what}"
+        connection.execute(delete(t.statements).where(_S.look.like(pattern)))
+
+
 def unstage(connection: Connection, name: str) -> None:
     """Forget what was kept under a name."""
     connection.execute(delete(t.statements).where(_S.look == name))

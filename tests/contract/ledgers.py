@@ -26,7 +26,7 @@ from connectors.stripe import Stripe
 from connectors.tryton import Tryton
 from domain.fulfillment import FulfillmentPlan, Parcel, Quantity
 from domain.network import Network
-from domain.reconciliation import Difference, ReconcileVendor, VendorReconciled
+from domain.reconciliation import Difference, ReconcileVendor, VendorReconciled, stream_of
 from domain.refunds import RefundSum
 from store import events, fulfillments, orders, reconciliations, refunds
 from store import tables as t
@@ -90,8 +90,8 @@ class Day:
     async def turn(self, vendor: str, turn: int, *, last: bool = False) -> VendorReconciled:
         """One turn of the activity that compares the day with a vendor."""
         request = ReconcileVendor(
-            key=f"look-{self.looks}", connector=vendor, day=self.day, at=self.at, turn=turn,
-            last=last,
+            key=f"{stream_of(self.day)}/run/{self.looks}", connector=vendor, day=self.day,
+            at=self.at, turn=turn, last=last,
         )  # fmt: skip
         work = ReconcileActivities(self.context).reconcile
         return cast(VendorReconciled, await ActivityEnvironment().run(work, request))
