@@ -103,19 +103,19 @@ class Shipment(Wire):
         )
 
     def entry(self) -> Entry:
-        """It as a statement has it; units that left it, by SKU."""
-        short = {q.sku: q.quantity for q in self.short()}
-        asked = Counter[str]()
+        """It as a statement has it, with units by SKU once they have left: before that, outgoing
+        moves may still ask for what the pickers did not find."""
+        left = Counter[str]()
         for move in self.outgoing:
             if move.state != "cancelled":
-                asked[move.sku] += round(move.quantity)
-        left = {sku: units - short.get(sku, 0) for sku, units in sorted(asked.items())}
+                left[move.sku] += round(move.quantity)
+        done = self.state == "done"
         return Entry(
             kind="fulfillment",
             external_id=str(self.id),
             reference=self.reference or "",
             state=_STANDS.get(self.state, "open"),
-            units={sku: units for sku, units in left.items() if units > 0},
+            units={sku: n for sku, n in sorted(left.items()) if n > 0} if done else None,
             at=self.created,
         )
 

@@ -8,11 +8,12 @@ the vendor counts less what we count is the sum of them, which is checked.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from domain.reconciliation import Compared, Difference, Entry, EntryKind, Nature, Total
 from domain.units import format_money
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _THING: dict[EntryKind, str] = {
     "order": "order", "confirmation": "shipment confirmation", "fulfillment": "fulfillment order",
     "label": "label", "capture": "capture", "refund": "refund", "dispute": "dispute",
@@ -90,7 +91,7 @@ def compare(
     totals: dict[tuple[EntryKind, str], list[int]] = {}
     found: list[Difference] = []
     for our, their, second in _pairs(theirs, ours):
-        if not _in(our, since, until) and not _in(their, since, until):
+        if not since <= _dated(our, their) < until:
             continue
         for side, entry in enumerate((their, our)):
             if entry is not None and entry.state != "cancelled":
@@ -114,8 +115,10 @@ def compare(
     )  # fmt: skip
 
 
-def _in(entry: Entry | None, since: datetime, until: datetime) -> bool:
-    return entry is not None and entry.at is not None and since <= entry.at < until
+def _dated(our: Entry | None, their: Entry | None) -> datetime:
+    """Whose day it is of: ours where we know, for a vendor may date it on the other side of
+    midnight, and it is to be told once."""
+    return (our.at if our else None) or (their.at if their else None) or _NEVER
 
 
 def _pairs(

@@ -144,9 +144,7 @@ def _confirmations(
         .where(t.orders.c.source == connector)
     )
     rows = _either(connection, query, f.id, f.confirmed, names | set(told))
-    told |= _told_of(
-        connection, "shipment.oms_confirmed", {r.order_id for r in rows if r.id not in told}
-    )
+    told = _completed(connection, told, ("shipment.oms_confirmed",), rows)
     found = []
     for r in rows:
         at, facts = told.get(r.id, (None, {}))
@@ -163,15 +161,13 @@ def _confirmations(
 def _fulfillments(
     connection: Connection, connector: str, since: datetime, until: datetime, names: set[str]
 ) -> list[Entry]:
-    told = _told(
-        connection, ("fulfillment.submitted", "fulfillment.accepted", "fulfillment.rejected"),
-        since, until,
-    )  # fmt: skip
+    told = _told(connection, _HANDED, since, until)
     f = t.fulfillments.c
     query = select(f.id, f.order_id, f.external_id, f.status, f.plan, f.short).where(
         f.connector == connector, f.external_id != ""
     )
     rows = _either(connection, query, f.id, f.external_id, names | set(told))
+    told = _completed(connection, told, _HANDED, rows)
     stands: dict[str, EntryState] = {"closed": "done", "cancelled": "cancelled"}
     return [
         Entry(
@@ -201,6 +197,7 @@ def _labels(
         s.connector == connector
     )
     rows = _either(connection, query, s.id, s.external_id, names | set(told))
+    told = _completed(connection, told, ("label.purchased",), rows)
     return [
         Entry(
             kind="label", external_id=r.external_id, reference=r.id, order_id=r.order_id,
@@ -220,6 +217,7 @@ def _captures(
         p.connector.in_((connector, ""))
     )
     rows = _either(connection, query, p.order_id, p.reference, names | set(told))
+    told = _completed(connection, told, ("payment.captured",), rows, by_stream=True)
     return [
         Entry(
             kind="capture", external_id=r.reference, order_id=r.order_id,
@@ -271,6 +269,7 @@ def _disputes(
     ]  # fmt: skip
 
 
+_HANDED = ("fulfillment.submitted", "fulfillment.accepted", "fulfillment.rejected")
 _Reader = Callable[[Connection, str, datetime, datetime, set[str]], list[Entry]]
 _READ: dict[EntryKind, _Reader] = {
     "order": _orders, "confirmation": _confirmations, "fulfillment": _fulfillments,
@@ -307,17 +306,23 @@ def _told(
     return _by_object(rows, by_stream=by_stream)
 
 
-def _told_of(connection: Connection, name: str, streams: set[str]) -> _Told:
-    """The same of some orders, whenever it was."""
+def _completed(
+    connection: Connection, told: _Told, names: Sequence[str], rows: Sequence[Row[Any]], *,
+    by_stream: bool = False,
+) -> _Told:  # fmt: skip
+    """The same, and of those rows too that are of another day: a difference is told of one day."""
     e, found = t.events.c, _Told()
+    types = [states.event_type(n) for n in names]
+    known = {r.order_id if by_stream else r[0] for r in rows} & told.keys()
+    streams = {r.order_id for r in rows if (r.order_id if by_stream else r[0]) not in known}
     for some in chunks(streams):
-        rows: Iterable[Row[Any]] = connection.execute(
-            select(e.stream, e.at, e.data).where(
-                e.stream.in_(some), e.type == states.event_type(name)
-            )
+        events_: Iterable[Row[Any]] = connection.execute(
+            select(e.stream, e.at, e.data)
+            .where(e.stream.in_(some), e.type.in_(types))
+            .order_by(e.at.desc())
         )
-        found |= _by_object(rows, by_stream=False)
-    return found
+        found |= _by_object(events_, by_stream=by_stream)
+    return found | told
 
 
 def _by_object(rows: Iterable[Row[Any]], *, by_stream: bool) -> _Told:

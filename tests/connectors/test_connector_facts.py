@@ -19,6 +19,7 @@ from connectors.tryton import Tryton
 from connectors.tryton_facts import Shipment
 from domain.fulfillment import Fact
 from domain.network import ConnectorConfig
+from domain.reconciliation import Entry
 from simulators.app import Outage
 from simulators.faults import Faults
 from tests.contract.test_contract_carrier import parcel
@@ -55,6 +56,10 @@ async def test_a_short_pick_is_told_with_its_units_before_what_follows(
     (short,) = seen[1].short
     assert short.quantity == 8 - picked["quantity"] and short.line_id == short.sku
     assert [o.event_id for o in (await node.poll("")).observations] == [o.event_id for o in seen]
+    known = Entry(kind="fulfillment", external_id=made.external_id)
+    packed = await node.stands(known)
+    assert packed is not None
+    assert (packed.state, packed.units) == ("open", None), "what leaves is known once it left"
 
 
 async def test_a_shipment_that_the_node_gives_up_is_cancelled(stage: Open, exports: Path) -> None:
@@ -94,6 +99,12 @@ def test_a_move_that_still_asks_for_more_than_was_brought_is_short() -> None:
     }  # fmt: skip
     (short,) = Shipment.of("wms", row).short()
     assert (short.sku, short.quantity) == ("A", 2)
+    row |= {
+        "state": "done",
+        "inventory_moves.": [move("done", 1.0, "A"), move("cancelled", 2.0, "A")],
+        "outgoing_moves.": [move("done", 1.0, "A"), move("cancelled", 2.0, "B")],
+    }
+    assert Shipment.of("wms", row).entry().units == {"A": 1}, "what has left is not short again"
     row["outgoing_moves."] = [{"state": "assigned", "quantity": 3.0, "product.": None}]
     with pytest.raises(e.ContractBroken) as broken:
         Shipment.of("wms", row)

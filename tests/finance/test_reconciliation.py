@@ -67,7 +67,10 @@ def test_a_second_one_of_a_reference_is_told_apart_from_the_one_that_stands() ->
 def test_only_the_day_counts() -> None:
     late = {"at": END}
     assert names([entry("a", **late)], []) == names([], [entry("a", **late)]) == []
-    assert names([entry("a", **late)], [entry("a", minor=1)]) != [], "one side is enough"
+    early = entry("a", minor=1)
+    assert names([entry("a", **late)], [early]) == [("refund_amount", "a", 499)], "ours says when"
+    assert names([entry("a")], [early.model_copy(update=late)]) == [], "it is told once"
+    assert names([entry("a")], [early.model_copy(update={"at": None})]) != []
 
 
 def test_what_to_do_is_said_of_every_difference() -> None:
