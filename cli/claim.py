@@ -18,7 +18,7 @@ from store.audit import audit_log
 
 STATES: tuple[str, ...] = get_args(ClaimState)
 CAUSES: tuple[str, ...] = get_args(ClaimCause)
-_LOST = ("lost", "shipped", "delivered", "returned_to_sender")  # it was on its way at least
+_HANDED_OVER = ("lost", "shipped", "delivered", "returned_to_sender")
 _COLUMNS = (
     "carrier", "tracking_number", "cause", "value", "currency", "state", "paid", "order_id",
     "shipment_id", "opened_at", "opened_by", "comment",
@@ -84,7 +84,7 @@ def open_claim(
             row = claims.parcel(connection, parcel)
             if row is None:
                 refuse(f"there is no parcel {parcel!r}. See `meshline order show`")
-            if row.status not in _LOST:
+            if row.status not in _HANDED_OVER:
                 refuse(f"{parcel} is {row.status}: it was never handed over")
             new = claims.open_claim(
                 connection, row, "lost" if cause == "lost" else "damaged", user, comment, s.now()

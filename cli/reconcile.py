@@ -17,7 +17,6 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from activities.contracts import MAIN_QUEUE
-from activities.reconciling import day_sum
 from cli.options import AsJson, Comment, User
 from cli.page import Html, writable, write
 from cli.reconcile_page import page
@@ -91,8 +90,12 @@ def compared(
         found = [
             r for d in days for r in reconciliations.differences(connection, d, states=("open",))
         ]
-        untied = sum(day_sum(connection, d).untied_minor for d in days)
-    return rows, found, untied
+    return rows, found, _untied(rows)
+
+
+def _untied(looks: Sequence[Row[Any]]) -> int:
+    """Minor units that no difference explains."""
+    return sum(abs(x.untied_minor) for look in looks for x in reconciliations.totals_of(look))
 
 
 def all_days(s: Session) -> list[date]:
@@ -238,10 +241,7 @@ def report(
             told = f"[green]✓[/] {len(looks)} comparisons, {len(rows)} differences in {path}"
             console.print(told, highlight=False, soft_wrap=True)
     if out is None and html is None:
-        with s.db.read() as connection:
-            days = {date.fromisoformat(look.day) for look in looks}
-            untied = sum(day_sum(connection, d).untied_minor for d in days)
-        _show(looks, rows, untied)
+        _show(looks, rows, _untied(looks))
 
 
 def explain(

@@ -129,12 +129,10 @@ class Medusa:
 
     async def fetch_return(self, external_id: str) -> Inbound:
         """One return as it stands; empty where it is not asked for any more."""
-        reply = await self._http.send(
-            "GET", medusa_returns.ONE, at={"id": external_id},
+        found = await self._http.call(
+            medusa_returns.One, "GET", medusa_returns.ONE, at={"id": external_id},
             query={"fields": medusa_returns.FIELDS},
         )  # fmt: skip
-        body = medusa_returns.One.named(reply.body if isinstance(reply.body, dict) else {})
-        found = self._http.read(medusa_returns.One, body, reply.request_id)
         return self._wishes([found.return_], None, more=False)
 
     async def poll(self, cursor: str) -> Inbound:

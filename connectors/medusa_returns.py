@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from connectors import errors as e
 from connectors.http import Wire, parsed
@@ -55,12 +55,7 @@ class Page(Wire):
 class One(Wire):
     """The answer about one return."""
 
-    return_: dict[str, Any]
-
-    @classmethod
-    def named(cls, body: dict[str, Any]) -> dict[str, Any]:
-        """Python has no attribute of the name ``return``."""
-        return {"return_": body.get("return")}
+    return_: dict[str, Any] = Field(alias="return")
 
 
 def wishes(
