@@ -102,7 +102,10 @@ class Rollouts:
 
     @activity.defn(name=Activity.OPEN_POLICY_CASE)
     def open_case(self, request: m.OpenCase) -> m.OpenedCase:
-        """Tell a policy's owner that it was taken back, or that it drifts."""
+        """Tell somebody of what is no order's: a policy that was taken back or drifts, a day that
+        differs; or ask whether to try again what has failed."""
+
+        again = (CaseAction.RETRY,) if request.attempts else ()
 
         def step(connection: Connection) -> m.OpenedCase:
             case = ExceptionCase(
@@ -113,7 +116,7 @@ class Rollouts:
                 owner=request.owner or "revenue_ops",
                 chain=("platform",),
                 deadline=request.at + WINDOW,
-                actions=(CaseAction.ACK, CaseAction.RESOLVE),
+                actions=(CaseAction.ACK, *again, CaseAction.RESOLVE),
                 because=request.because,
                 shown=request.shown,
             )

@@ -67,7 +67,7 @@ _REMEDY: dict[str, str] = {
     "refund_amount": "pay the rest (`meshline refund give`), or explain what is too much",
     "refund_twice": "the customer was paid twice: ask for one of them back",
     "dispute_unknown_here": "import it: `meshline dispute import`, and answer it in time",
-    "dispute_missing_there": "the bank does not know it: import it as won (`meshline dispute import`)",
+    "dispute_missing_there": "the bank has none: import it as won (`meshline dispute import`)",
     "dispute_done_there": "it is decided: import its outcome (`meshline dispute import`)",
     "dispute_amount": "import the bank's amount (`meshline dispute import`)",
 }  # fmt: skip

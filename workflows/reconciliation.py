@@ -131,9 +131,9 @@ class ReconciliationWorkflow:
         )  # fmt: skip
         found = await self._desk.store(Activity.SUM_UP_DAY, about, DaySum)
         if skipped:
-            found = found.model_copy(
-                update={"words": f"not compared: {', '.join(skipped)}; {found.words}"}
-            )
+            left_out = f"not compared: {', '.join(skipped)}"
+            words = "; ".join(x for x in (left_out, found.words) if x)
+            found = found.model_copy(update={"words": words})
         workflow.set_current_details(found.words or "nothing differs")
         self._looks = wanted
         self._progress = ReconcileProgress(

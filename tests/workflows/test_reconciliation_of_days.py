@@ -93,3 +93,16 @@ async def test_the_daily_one_looks_at_days_that_are_due_or_were_missed(bed: Bed)
     with bed.context.db.read() as connection:
         assert {str(d) for d in plan.days} <= {r.day for r in reconciliations.looks(connection)}
     await bed.client.get_workflow_handle(old.order.id).terminate()
+
+
+async def test_a_vendor_that_refuses_is_asked_again_or_left_out_by_platform(bed: Bed) -> None:
+    day = date(2025, 12, 3)
+    bed.stripe.fail("statement", *[e.AuthFailed("stripe", "the key is not accepted")] * 2)
+    handle = await begin(bed, day, UNKNOWN)
+    case = await bed.case(stream_of(day), "vendor_auth_failed")
+    assert case.owner == "platform"
+    await bed.decide(case, CaseAction.RETRY, "pat")
+    await bed.until(lambda: not bed.stripe.failures["statement"])
+    await bed.decide(case, CaseAction.RESOLVE, "pat")
+    found = await handle.result()
+    assert (found.open, found.words) == (0, "not compared: stripe")
