@@ -35,6 +35,7 @@ from activities.outward import CxActivities, OmsActivities, PaymentActivities
 from activities.planning import Planning
 from activities.progress import Progress
 from activities.reconciling import ReconcileActivities, Reconciling
+from activities.recovering import Recovering
 from activities.reevaluation import Reevaluating
 from activities.refunding import Refunding
 from activities.rehydrating import Rehydrating, Snapshots
@@ -60,7 +61,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
     transit, health = TransitTimes(context), CarrierHealth(context)
     hedging, reevaluating = Hedging(context), Reevaluating(context)
     refunding, returning = Refunding(context), Returning(context)
-    rehydrating = Rehydrating(context)
+    rehydrating, recovering = Rehydrating(context), Recovering(context)
     reconciling = Reconciling(context)
     return [
         planning.accept, planning.plan, planning.reserve, planning.make_firm,
@@ -77,6 +78,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         refunding.decide, refunding.by_hand, refunding.exchange,
         returning.decide, returning.step, returning.look, returning.receive, returning.inspect,
         returning.accept, returning.end_inspection, returning.ask_refund,
+        recovering.ask, recovering.end,
         rehydrating.compare, rehydrating.settle, rehydrating.decide, rehydrating.open_case,
         reconciling.plan, reconciling.audit_invoices, reconciling.sum_up,
     ]  # fmt: skip
@@ -99,6 +101,8 @@ def vendor_activities(context: Context, connector: ports.Connector) -> list[Call
     if isinstance(connector, ports.PaymentProvider):
         payments = PaymentActivities(context)
         found += [payments.capture, payments.refund]
+    if isinstance(connector, ports.ChargesAgain):
+        found += [PaymentActivities(context).charge_again]
     if isinstance(connector, ports.Statements):
         found += [ReconcileActivities(context).reconcile]
     if isinstance(connector, ports.CX):

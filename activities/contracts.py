@@ -55,6 +55,8 @@ class Activity:
     ACCEPT_RETURN = "accept_return"
     END_INSPECTION = "end_inspection"
     ASK_RETURN_REFUND = "ask_return_refund"
+    ASK_RECOVERY = "ask_recovery"
+    END_RECOVERY = "end_recovery"
     LOOK_AT_ROLLOUT = "look_at_rollout"
     OPEN_POLICY_CASE = "open_policy_case"
     MEASURE_DRIFT = "measure_drift"
@@ -85,6 +87,7 @@ class Activity:
     CANCEL_AT_OMS = "cancel_at_oms"
     CAPTURE = "capture_payment"
     PAY_REFUND = "pay_refund"
+    CHARGE_AGAIN = "charge_again"
     NOTIFY = "notify"
     READ_STOCK = "read_stock"
 

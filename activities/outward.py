@@ -12,11 +12,21 @@ from temporalio.exceptions import ApplicationError
 from activities.context import Context
 from activities.contracts import Activity, ErrorType, m
 from activities.errors import vendor_errors
-from connectors.ports import CX, OMS, MoneyMove, PaymentProvider, ShipmentNotice, Ticket
+from connectors.errors import Refused
+from connectors.ports import (
+    CX,
+    OMS,
+    ChargesAgain,
+    MoneyMove,
+    PaymentProvider,
+    ShipmentNotice,
+    Ticket,
+)
 from domain.amounts import amount_due
 from domain.fulfillment import Tracking
+from domain.recoveries import ChargeAgain, Recovered
 from domain.refunds import PayRefund, RefundPaid
-from store import fulfillments, orders, refunds
+from store import fulfillments, orders, recoveries, refunds
 
 
 class OmsActivities:
@@ -160,6 +170,39 @@ class PaymentActivities:
                 refunds.settle(connection, request.refund_id, moved.external_id, request.at)
             elif moved.status == "failed":
                 refunds.fail(connection, request.refund_id, request.at)
+
+    @activity.defn(name=Activity.CHARGE_AGAIN)
+    async def charge_again(self, request: ChargeAgain) -> Recovered:
+        """Take back what was paid for goods that did not pass, once: by our reference."""
+        provider = cast(ChargesAgain, self._c.connectors[request.connector])
+        row, reference = await self._c.db.in_thread(self._begin_recovery, request)
+        if row.state == "settled":
+            return Recovered(status="settled")
+        with vendor_errors():
+            try:
+                moved = await provider.charge_again(
+                    reference, row.amount_minor, row.currency, row.id, request.key
+                )
+            except Refused as refused:  # a card says no as often as not: that is an answer
+                await self._c.db.in_thread(self._recovered, request, "failed", "")
+                return Recovered(status="failed", reason=refused.code)
+        await self._c.db.in_thread(self._recovered, request, moved.status, moved.external_id)
+        return Recovered(status=moved.status)
+
+    def _begin_recovery(self, request: ChargeAgain) -> tuple[Row[Any], str]:
+        with self._c.db.write() as connection:
+            row = recoveries.begin(connection, request.recovery_id, request.connector, request.at)
+            payment = orders.payment(connection, row.order_id)
+        assert payment is not None  # what is taken back was paid by it
+        return row, payment.reference
+
+    def _recovered(self, request: ChargeAgain, status: str, external_id: str) -> None:
+        of, at = request.recovery_id, request.at
+        with self._c.db.write() as connection:
+            if status == "settled":
+                recoveries.settle(connection, of, external_id, "system", at)
+            elif status == "failed":
+                recoveries.fail(connection, of, at)
 
 
 class CxActivities:

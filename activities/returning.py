@@ -31,7 +31,7 @@ from domain.returns import (
 )
 from domain.states import IllegalTransition
 from finance.returns import ReturnedLine, due_units, goes_at, sum_for
-from store import catalog, decisions, events, orders, refunds, returns
+from store import catalog, decisions, events, orders, recoveries, refunds, returns
 
 _DAMAGED = "damaged"
 
@@ -150,8 +150,12 @@ class Returning:
             kind, because = trouble(connection, row.id)
             name = "ask" if kind else "process"
             returns.move(connection, row, name, request.at, because=because)
-            stands = returns.stands(connection, row.id)
-            return ReturnTrouble(kind=kind, because=because, stands=stands)
+            return ReturnTrouble(
+                kind=kind,
+                because=because,
+                stands=returns.stands(connection, row.id),
+                paid_minor=recoveries.paid_too_much(connection, row.id).total_minor,
+            )
 
         return self._c.db.once(request.key, ReturnTrouble, step)
 

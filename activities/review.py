@@ -15,7 +15,7 @@ from domain.cases import CaseAction, ExceptionCase, Hold, HoldReason
 from domain.decision import ExceptionOutcome, ExceptionSnapshot
 from store import cases, decisions, events, orders, returns
 
-APPROVALS = (CaseAction.APPROVE, CaseAction.REJECT)
+APPROVALS = (CaseAction.APPROVE, CaseAction.REJECT, CaseAction.RECOVER)
 
 
 class Review:
@@ -93,7 +93,9 @@ class Review:
                 owner=request.owner or outcome.owner,
                 chain=outcome.chain,
                 deadline=request.deadline or request.at + window,
-                actions=outcome.actions,
+                actions=tuple(
+                    x for x in outcome.actions if x != CaseAction.RECOVER or request.recoverable
+                ),
                 requester=request.requester,
                 because=request.because,
                 shown=request.shown,

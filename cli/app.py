@@ -81,6 +81,7 @@ EXCEPTION = {
     "ship-partial": ("cli.decide:ship_partial", "Ship what there is."),
     "correct": ("cli.decide:correct", "Take the node's figures into the ledger."),
     "keep": ("cli.decide:keep", "Keep the ledger's figures."),
+    "recover": ("cli.decide:recover", "Refuse it, and take back what was paid for it."),
 }
 HOLD = {
     "list": ("cli.cases:list_holds", "Active holds, the nearest deadline first."),
@@ -152,7 +153,7 @@ RETURN = {
     ),
     "show": (
         "cli.returning:show",
-        "Where a return stands: lines, parcels, inspections, refunds, exceptions, history.",
+        "Where a return stands: lines, parcels, inspections, money, exceptions, history.",
     ),
     "approve": (
         "cli.returning:approve",
@@ -161,6 +162,14 @@ RETURN = {
     "decline": (
         "cli.returning:decline",
         "Decline the return that waits for it, or what is wrong with what came back; say why.",
+    ),
+    "recover": (
+        "cli.returning:recover",
+        "Refuse what came back, and take back what was paid early for it.",
+    ),
+    "recoveries": (
+        "cli.returning:recoveries_of",
+        "What is taken back of refunds whose goods did not pass, the newest first.",
     ),
     "receive": (
         "cli.returning:receive",

@@ -78,6 +78,7 @@ wait = _verb(CaseAction.WAIT, "Give it another window.")
 ship_partial = _verb(CaseAction.SHIP_PARTIAL, "Ship what there is.")
 correct = _verb(CaseAction.CORRECT, "Take the node's figures into the ledger.")
 keep = _verb(CaseAction.KEEP, "Keep the ledger's figures.")
+recover = _verb(CaseAction.RECOVER, "Refuse it, and take back what was paid for it.")
 
 
 def release_hold(hold_id: HoldId, user: User, comment: Comment = "") -> None:

@@ -16,6 +16,7 @@ from cli.session import Session, bad_input, console, print_json, refuse, session
 from cli.temporal import update
 from domain.cases import CaseAction, ExceptionCase
 from domain.decision import ReturnReason
+from domain.recoveries import RecoveryState
 from domain.returns import (
     DISPOSITIONS,
     GRADES,
@@ -28,7 +29,8 @@ from domain.returns import (
     ReturnedUnits,
     ReturnWish,
 )
-from store import cases, events, refunds, returns
+from domain.units import format_money, to_major
+from store import cases, events, recoveries, refunds, returns
 from store.audit import audit_log
 
 REASONS = get_args(ReturnReason)
@@ -36,6 +38,8 @@ STATES = (
     "requested", "action_required", "approved", "in_transit", "partially_received", "received",
     "inspecting", "processed", "closed", "declined", "expired", "cancelled",
 )  # fmt: skip
+
+RECOVERY_STATES: tuple[str, ...] = get_args(RecoveryState)
 
 ReturnArg = Annotated[str, typer.Argument(metavar="RETURN", help="Its ID, as `list` shows it.")]
 
@@ -124,7 +128,7 @@ def list_returns(
 
 
 def show(name: ReturnArg, as_json: AsJson = False) -> None:
-    """Where a return stands: lines, parcels, inspections, refunds, exceptions, history.
+    """Where a return stands: lines, parcels, inspections, money, exceptions, history.
 
     Example: meshline return show return:medusa:1042:1
     """
@@ -145,6 +149,7 @@ def show(name: ReturnArg, as_json: AsJson = False) -> None:
         ("parcels", "{id} {carrier} {service} {tracking_number}: {status} {label_url}"),
         ("inspections", "{line_id} {sku}: {quantity} {grade}, {disposition}, by {user}"),
         ("refunds", "{method} {amount_minor} {currency}: {state} {id} ({because})"),
+        ("recoveries", "{amount_minor} {currency}: {state} {id} {external_id}"),
         ("exceptions", "{kind}: owner {owner}, {status} {id}"),
         ("events", "{at:%a %d %b %H:%M} {type}"),
     ):  # fmt: skip
@@ -169,6 +174,43 @@ def decline(name: ReturnArg, user: User, comment: Comment = "") -> None:
     Example: meshline return decline return:medusa:1042:1 --as casey --comment "worn"
     """
     act(CaseAction.REJECT, [_case_of(name)], user, comment)
+
+
+def recover(name: ReturnArg, user: User, comment: Comment = "") -> None:
+    """Refuse what came back, and take back what was paid early for it.
+
+    The card that was charged for the order is charged again; a card that does not let itself be
+    charged is an exception for finance.
+
+    Example: meshline return recover return:medusa:1042:1 --as casey --comment "empty box"
+    """
+    act(CaseAction.RECOVER, [_case_of(name, CaseAction.RECOVER)], user, comment)
+
+
+def recoveries_of(
+    state: Annotated[str, typer.Option(help=f"One of {', '.join(RECOVERY_STATES)}.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """What is taken back of refunds whose goods did not pass, the newest first.
+
+    Example: meshline return recoveries --state written_off
+    """
+    with bad_input():
+        if state and state not in RECOVERY_STATES:
+            refuse(f"--state: {state!r} is none. Take one of {', '.join(RECOVERY_STATES)}")
+        s = session()
+        with s.db.read() as connection:
+            rows = recoveries.listed(connection, (state,) if state else ())
+    if as_json:
+        print_json([dict(r._mapping) for r in rows])
+        return
+    total = format_money(sum(r.amount_minor for r in rows), s.network.currency)
+    shown = table(f"{len(rows)} recoveries, {total}", "return", "amount", "state", "wanted by",
+                  "ended by", "payment or proof")  # fmt: skip
+    for r in rows:
+        amount = f"{to_major(r.amount_minor, r.currency)} {r.currency}"
+        shown.add_row(r.return_id, amount, r.state, r.requester, r.ended_by, r.external_id)
+    console.print(shown)
 
 
 def receive(
@@ -303,8 +345,8 @@ def _known(s: Session, text: str) -> str:
     return found or refuse(f"return {text!r} does not exist. See `meshline return list`")
 
 
-def _case_of(name: str) -> str:
-    """The open exception of a return that somebody may approve."""
+def _case_of(name: str, action: CaseAction = CaseAction.APPROVE) -> str:
+    """The open exception of a return that somebody may approve, or act on otherwise."""
     with bad_input():
         s = session()
         known = _known(s, name)
@@ -314,10 +356,11 @@ def _case_of(name: str) -> str:
                 str(case.id)
                 for case in cases.live(connection, known)
                 if case.kind.startswith("return_")
-                and CaseAction.APPROVE in ExceptionCase.model_validate_json(case.body).actions
+                and action in ExceptionCase.model_validate_json(case.body).actions
             ]
         if not open_cases:
-            refuse(f"{known} is {row.state}: nothing about it waits for a decision")
+            what = "to be taken back" if action == CaseAction.RECOVER else "for a decision"
+            refuse(f"{known} is {row.state}: nothing about it waits {what}")
         return open_cases[0]
 
 
@@ -336,6 +379,7 @@ def _picture(s: Session, return_id: str) -> dict[str, Any]:
             "parcels": returns.parcels(connection, return_id),
             "inspections": returns.inspections(connection, return_id),
             "refunds": mine,
+            "recoveries": recoveries.of_return(connection, return_id),
             "exceptions": cases.of_workflow(connection, return_id),
         }
         return {

@@ -298,6 +298,15 @@ class PaymentProvider(Connector, Protocol):
 
 
 @runtime_checkable
+class ChargesAgain(Protocol):
+    """Charges the card of an earlier payment again, where its customer has agreed to that."""
+
+    async def charge_again(
+        self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
+    ) -> MoneyMove: ...
+
+
+@runtime_checkable
 class CX(Connector, Protocol):
     """Customer care's ticket system; also how an owner is notified."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import httpx
 
@@ -23,7 +23,8 @@ from connectors.ports import Inbound, MoneyMove
 from domain.network import ConnectorConfig
 from domain.reconciliation import Entry, EntryKind, StatementPage
 
-INTENT = "/v1/payment_intents/{id}"
+INTENTS = "/v1/payment_intents"
+INTENT = INTENTS + "/{id}"
 REFUNDS = "/v1/refunds"
 DISPUTE = "/v1/disputes/{id}"
 GENERATIONS = 3
@@ -31,6 +32,10 @@ PAGES = 10
 _STATUS: dict[str, Literal["pending", "settled", "failed"]] = {
     "succeeded": "settled", "pending": "pending", "requires_action": "pending",
     "failed": "failed", "canceled": "failed",
+}  # fmt: skip
+# Of a payment that nobody is there to confirm: what wants the customer has failed.
+_CHARGED: dict[str, Literal["pending", "settled", "failed"]] = {
+    "succeeded": "settled", "processing": "pending",
 }  # fmt: skip
 
 
@@ -42,7 +47,20 @@ class _Intent(Wire):
     id: str
     status: str
     currency: str
+    amount: int = 0
     amount_received: int = 0
+    customer: str | None = None
+    payment_method: str | None = None
+    setup_future_usage: str | None = None
+    metadata: dict[str, Any] | None = None
+
+    def charge(self) -> MoneyMove:
+        return MoneyMove(
+            external_id=self.id,
+            amount_minor=self.amount,
+            currency=self.currency.upper(),
+            status=_CHARGED.get(self.status, "failed"),
+        )
 
 
 class _Refund(Wire):
@@ -61,8 +79,11 @@ class _Refund(Wire):
         )
 
 
-class _Refunds(Wire):
-    data: tuple[_Refund, ...]
+Known = TypeVar("Known", _Intent, _Refund)
+
+
+class _Page(Wire):
+    data: tuple[dict[str, Any], ...]
     has_more: bool = False
 
 
@@ -170,6 +191,50 @@ class Stripe:
         moves = [r.move() for r in await self._refunds(payment_reference, reference)]
         return next((m for m in moves if m.status != "failed"), moves[0] if moves else None)
 
+    async def charge_again(
+        self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
+    ) -> MoneyMove:
+        """Charge the card of a captured payment again, once a reference, without its customer.
+
+        A charge that was declined does not count: the next call makes a new one.
+
+        Raises:
+            Refused: ``not_reusable`` where the customer has not agreed that the card is kept for
+                it; ``card_declined``, ``authentication_required``, or Stripe's own code.
+        """
+        at = {"id": payment_reference}
+        paid = await self._http.call(_Intent, "GET", INTENT, at=at)
+        if not (paid.customer and paid.payment_method and paid.setup_future_usage == "off_session"):
+            why = "charge again: the customer has not agreed that the card is kept for that"
+            raise e.Refused(self.config.name, why, "not_reusable")
+        of = {"customer": paid.customer}
+        earlier = await self._referenced(_Intent, INTENTS, of, reference)
+        living = [x.charge() for x in earlier if x.status in _CHARGED]
+        if living:
+            return living[0]
+        form = {
+            **of, "payment_method": paid.payment_method, "amount": str(amount_minor),
+            "currency": currency.lower(), "off_session": "true", "confirm": "true",
+            "metadata[reference]": reference,
+        }  # fmt: skip
+
+        async def send(key: str) -> MoneyMove:
+            made = await self._http.call(
+                _Intent,
+                "POST",
+                INTENTS,
+                form=form,
+                headers={"idempotency-key": idempotency_key(key)},
+                effect=Effect.KEYED,
+            )
+            return made.charge()
+
+        async def look() -> MoneyMove | None:
+            found = await self._referenced(_Intent, INTENTS, of, reference)
+            return next((x.charge() for x in found if x.status in _CHARGED), None)
+
+        return await self._once(send, look, f"{key}/after-{len(earlier)}" if earlier else key, "")
+
     def receive(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Inbound:
         """A signed event. What is ours to move is asked about; a dispute is told."""
         name = self.config.name
@@ -239,15 +304,23 @@ class Stripe:
         raise AssertionError("unreachable: the last generation returns or raises")
 
     async def _refunds(self, payment_reference: str, reference: str) -> list[_Refund]:
-        query: dict[str, str | int] = {"payment_intent": payment_reference, "limit": 100}
-        found: dict[str, _Refund] = {}
+        of = {"payment_intent": payment_reference}
+        return await self._referenced(_Refund, REFUNDS, of, reference)
+
+    async def _referenced(
+        self, model: type[Known], path: str, of: dict[str, str], reference: str
+    ) -> list[Known]:
+        """What carries our reference in a list, the newest first."""
+        query: dict[str, str | int] = {**of, "limit": 100}
+        found: dict[str, Known] = {}
         for _ in range(PAGES):
-            page = await self._http.call(_Refunds, "GET", REFUNDS, query=query)
-            new = {r.id: r for r in page.data if r.id not in found}
+            page = await self._http.call(_Page, "GET", path, query=query)
+            rows = [parsed(self.config.name, model, row, within="data") for row in page.data]
+            new = {r.id: r for r in rows if r.id not in found}
             found |= new
             if not (page.has_more and new):
                 break
-            query["starting_after"] = page.data[-1].id
+            query["starting_after"] = rows[-1].id
         return [r for r in found.values() if (r.metadata or {}).get("reference") == reference]
 
     def _explain(self, reply: Reply, effect: Effect, what: str) -> e.ConnectorError | None:

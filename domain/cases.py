@@ -48,6 +48,7 @@ class CaseAction(StrEnum):
     SHIP_PARTIAL = "ship_partial"
     CORRECT = "correct"
     KEEP = "keep"
+    RECOVER = "recover"
 
 
 class ExceptionCase(Frozen):

@@ -347,7 +347,8 @@ class EndHold(Keyed):
 
 
 class OpenCase(Keyed):
-    """``deadline`` overrides the policy's, as an approval's is its reservation's expiry."""
+    """``deadline`` overrides the policy's, as an approval's is its reservation's expiry.
+    ``recoverable``: money was paid for it that can be taken back."""
 
     case_id: str
     kind: str
@@ -361,6 +362,7 @@ class OpenCase(Keyed):
     deadline: datetime | None = None
     needs_approval: bool = False
     attempts: int = 0
+    recoverable: bool = False
 
 
 class OpenedCase(Frozen):

@@ -91,6 +91,8 @@ class ReturnTerms(Frozen):
         rest_days: after a part has arrived, for the rest.
         inspection_hours: after the arrival, until somebody hears that nobody has looked.
         restocking_fee_percent: kept of what is paid back, where the reason is the customer's.
+        recover: customers have agreed that what was paid early is taken back from their card where
+            the inspection refuses the goods; a person decides it each time.
     """
 
     node: str = ""
@@ -100,6 +102,7 @@ class ReturnTerms(Frozen):
     rest_days: int = Field(default=14, ge=1, le=366)
     inspection_hours: int = Field(default=48, ge=1, le=1_000)
     restocking_fee_percent: int = Field(default=0, ge=0, le=100)
+    recover: bool = False
 
 
 class ReturnedUnits(Frozen):
@@ -231,11 +234,16 @@ class ReturnAnswer(Frozen):
 
 
 class ReturnTrouble(Frozen):
-    """What is wrong with what came back; nothing where ``kind`` is empty."""
+    """What is wrong with what came back; nothing where ``kind`` is empty.
+
+    Attributes:
+        paid_minor: what was paid, or is on its way, for units that do not count.
+    """
 
     kind: str = ""
     because: str = ""
     stands: ReturnStands
+    paid_minor: int = 0
 
 
 class AskReturnRefund(Keyed):

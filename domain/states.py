@@ -36,6 +36,7 @@ INITIAL: dict[str, dict[str, str]] = {
     "exception": {"status": "open"},
     "policy_version": {"state": "draft"},
     "refund": {"state": "requested"},
+    "recovery": {"state": "requested"},
     "return": {"state": "requested"},
 }
 
@@ -158,6 +159,14 @@ TRANSITIONS: dict[str, dict[str, Transition]] = {
             "refund.cancelled", state=("requested awaiting_approval failed", "cancelled")
         ),
     },
+    "recovery": {
+        "charge": _move("recovery.started", state=("requested failed", "pending")),
+        "settle": _move("recovery.settled", state=("requested pending failed", "settled")),
+        "fail": _move("recovery.failed", state=("pending", "failed")),
+        "write_off": _move(
+            "recovery.written_off", state=("requested pending failed", "written_off")
+        ),
+    },
     "return": {
         "ask": _move(
             "return.action_required", state=(f"requested approved {_ARRIVED}", "action_required")
@@ -203,6 +212,7 @@ CREATION_EVENTS: dict[str, str] = {
     "exception": "exception.opened",
     "policy_version": "policy.drafted",
     "refund": "refund.requested",
+    "recovery": "recovery.requested",
     "return": "return.requested",
 }
 

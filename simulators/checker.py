@@ -210,11 +210,31 @@ GROUP BY p.order_id HAVING p.refunded_minor <> coalesce(sum(r.amount_minor), 0);
 SELECT p.order_id, p.captured_minor, i.captured FROM ours.payments p
 JOIN ours.orders o ON o.id = p.order_id JOIN intent i ON i.id = p.reference
 WHERE o.status IN ended AND p.captured_minor <> i.captured;
+-- duplicates: {0} was charged again {1} times
+SELECT reference, count(*) FROM stripe.ledger WHERE effect = 'charged_again'
+GROUP BY reference HAVING count(*) > 1;
+-- : {0}: {1} charged again as Stripe sees it, {2} as we do
+SELECT l.reference, l.amount_minor, coalesce(r.amount_minor, 'nothing') FROM stripe.ledger l
+LEFT JOIN ours.recoveries r ON r.id = l.reference AND r.state = 'settled'
+    AND r.external_id = l.subject
+WHERE l.effect = 'charged_again' AND l.amount_minor IS NOT r.amount_minor;
+-- : recovery {0}: {1} is settled with {2}, Stripe has no such charge
+SELECT r.id, r.amount_minor, r.external_id FROM ours.recoveries r
+WHERE r.state = 'settled' AND r.ended_by = 'system' AND NOT EXISTS (
+    SELECT 1 FROM stripe.ledger l WHERE l.effect = 'charged_again' AND l.reference = r.id);
+-- refunds_over: return {0}: {1} taken back of {2} paid
+SELECT b.return_id, b.amount_minor, coalesce(sum(r.amount_minor), 0) FROM ours.recoveries b
+LEFT JOIN ours.refunds r ON r.return_id = b.return_id AND r.state = 'settled'
+    AND r.method = 'payment'
+GROUP BY b.id HAVING b.amount_minor > coalesce(sum(r.amount_minor), 0);
 """
 RETURNS = """
 -- : return {0} is {1}, but {2} is still open
 SELECT r.id, r.state, e.id FROM ours.returns r JOIN ours.exceptions e ON e.order_id = r.id
 WHERE r.state IN over_and_done AND e.status IN unsettled;
+-- : recovery {0}: the return is over, it is {1}
+SELECT b.id, b.state FROM ours.recoveries b JOIN ours.returns r ON r.id = b.return_id
+WHERE r.state IN over_and_done AND b.state NOT IN ('settled', 'written_off');
 -- lost: return {0} was asked for, and no workflow was started for it
 SELECT id FROM ours.returns WHERE NOT started;
 -- : return {0} line {1}: {2} may come back, {3} received, {4} looked at, {5} missing, {6} count

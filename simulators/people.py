@@ -41,7 +41,7 @@ WORKED_BY = {
     "compensation_refused": "frankie", "out_of_stock": "riley", "hold_overdue": "riley",
     "shipment_lost": "casey", "returned_to_sender": "casey", "delivery_delayed": "casey",
     "capture_failed": "dana", "refund_due": "dana", "refund_failed": "dana",
-    "refund_by_hand": "kim",
+    "refund_by_hand": "kim", "recovery_failed": "dana",
 }  # fmt: skip
 PLATFORM = {
     "vendor_unavailable", "contract_broken", "vendor_refused", "unconfirmed", "vendor_auth_failed",
@@ -107,6 +107,8 @@ def intentions(case: Json, seed: int) -> list[str]:
     if kind == "return_waits":
         return ["ack"]
     if kind.startswith("return_"):
+        if "recover" in case["actions"] and draw > 0.3:
+            return ["recover"]
         return ["approve"] if draw < 0.6 else ["reject"]
     if kind == "out_of_stock":
         return ["ship_partial", "cancel"] if draw < 0.6 else ["cancel"]
@@ -118,6 +120,8 @@ def intentions(case: Json, seed: int) -> list[str]:
         return ["approve"] if draw < 0.9 else ["resolve"]
     if kind == "refund_failed":
         return ["retry"]
+    if kind == "recovery_failed":
+        return ["retry"] * 3 + ["resolve" if draw < 0.5 else "cancel"]
     if kind == "hold_overdue":
         # to resolve it releases the hold; who has not paid or cannot be reached stays held
         risky = str(case.get("because", "")).startswith("high_risk")

@@ -27,6 +27,8 @@ from simulators.outbox import stripe_signature
 
 Params = dict[str, str]
 API_VERSION = "2025-09-30.clover"
+AGREE = 0.8  # of the customers, that their card is kept and charged without them
+DECLINES = 0.15  # of such charges; a guess between a subscription's and a stranger's
 
 
 class RefusedError(Exception):
@@ -59,10 +61,26 @@ class Stripe:
                     key = (payment.get("data") or {}).get("id")
                     if payment.get("provider_id") == "pp_stripe_stripe" and key:
                         amount = minor_units(payment["amount"], currency)
-                        self.create_intent(key, amount, currency, {"order_id": order["id"]})
+                        known = str(order.get("customer_id") or order["id"])
+                        self.create_intent(
+                            key, amount, currency, {"order_id": order["id"]}, self._saved(known)
+                        )
             self.book.put("meta", "loaded", {"loaded": True})
 
-    def create_intent(self, key: str, amount: int, currency: str, metadata: Params) -> Json:
+    def _saved(self, customer: str) -> Params:
+        """A customer who has agreed that their card is charged again; not everybody does."""
+        dice = self.sim.dice
+        saved: Params = {
+            "customer": "cus_" + dice.token(14, "customer", customer),
+            "payment_method": "pm_" + dice.token(24, "card", customer),
+        }
+        if dice.happens(AGREE, "agrees", customer):
+            saved["setup_future_usage"] = "off_session"
+        return saved
+
+    def create_intent(
+        self, key: str, amount: int, currency: str, metadata: Params, saved: Params | None = None
+    ) -> Json:
         intent: Json = {
             "id": key,
             "object": "payment_intent",
@@ -77,7 +95,10 @@ class Stripe:
             "metadata": metadata,
             "status": "requires_capture",
             "canceled_at": None,
-        }
+            "customer": None,
+            "payment_method": None,
+            "setup_future_usage": None,
+        } | (saved or {})
         self._put(intent)
         self._record("intent_created", intent, amount)
         return intent
@@ -112,6 +133,28 @@ class Stripe:
                 "has_more": False,
                 "next_page": None,
                 "data": rows,
+            }
+        )
+
+    async def list_intents(self, request: Request) -> Response:
+        query = request.query_params
+        limit = min(int(query.get("limit", 10)), 100)
+        where, values = ["1"], list[Any]()
+        if query.get("customer"):
+            where.append("json_extract(body, '$.customer') = ?")
+            values.append(query["customer"])
+        if query.get("starting_after"):
+            where.append("seq < (SELECT seq FROM entity WHERE kind = 'intent' AND id = ?)")
+            values.append(query["starting_after"])
+        rows = self.book.select(
+            "intent", " AND ".join(where), values, order="seq DESC", limit=limit + 1
+        )
+        return JSONResponse(
+            {
+                "object": "list",
+                "url": "/v1/payment_intents",
+                "has_more": len(rows) > limit,
+                "data": rows[:limit],
             }
         )
 
@@ -207,6 +250,11 @@ class Stripe:
         intent["metadata"] |= _nested(params, "metadata")
         self._put(intent)
         self._record("captured", intent, amount, key)
+        self._enter(intent, amount)
+        return intent
+
+    def _enter(self, intent: Json, amount: int) -> None:
+        """Money has come in: a charge, a line of the balance, an event."""
         charge = {
             "id": intent["latest_charge"],
             "object": "charge",
@@ -216,7 +264,6 @@ class Stripe:
         self.book.put("charge", charge["id"], charge, ref=intent["id"])
         self._move("charge", charge["id"], amount, intent["currency"])
         self._event("payment_intent.succeeded", intent)
-        return intent
 
     def cancel(self, params: Params, key: str, request: Request) -> Json:
         intent = self.intent(request.path_params["id"])
@@ -240,12 +287,59 @@ class Stripe:
 
     def open_intent(self, params: Params, key: str, request: Request) -> Json:
         number = self.book.next_number("intent")
-        return self.create_intent(
-            "pi_" + self.sim.dice.token(24, "intent", number),
-            _amount(params, "amount", 0),
-            params.get("currency", "usd").lower(),
-            _nested(params, "metadata"),
+        new = "pi_" + self.sim.dice.token(24, "intent", number)
+        amount, currency = _amount(params, "amount", 0), params.get("currency", "usd").lower()
+        metadata = _nested(params, "metadata")
+        if params.get("off_session") == "true" and params.get("confirm") == "true":
+            return self._charge_again(new, amount, currency, metadata, params, key)
+        return self.create_intent(new, amount, currency, metadata)
+
+    def _charge_again(
+        self, new: str, amount: int, currency: str, metadata: Params, params: Params, key: str
+    ) -> Json:
+        """A charge of a kept card, at once and without its customer."""
+        customer, card = params.get("customer", ""), params.get("payment_method", "")
+        agreed = self.book.select(
+            "intent",
+            "json_extract(body, '$.customer') = ? AND json_extract(body, '$.payment_method') = ?"
+            " AND json_extract(body, '$.setup_future_usage') = 'off_session'",
+            [customer, card],
+            limit=1,
         )
+        if not agreed:
+            message = "The provided PaymentMethod cannot be used with this customer off-session."
+            raise RefusedError(
+                400, "invalid_request_error", "payment_intent_invalid_parameter", message
+            )
+        intent: Json = {
+            "id": new,
+            "object": "payment_intent",
+            "amount": amount,
+            "amount_capturable": 0,
+            "amount_received": 0,
+            "capture_method": "automatic",
+            "currency": currency,
+            "created": int(self.sim.clock.now().timestamp()),
+            "customer": customer,
+            "latest_charge": "ch_" + self.sim.dice.token(24, "charge", new),
+            "livemode": False,
+            "metadata": metadata,
+            "payment_method": card,
+            "setup_future_usage": None,
+            "status": "requires_payment_method",
+            "canceled_at": None,
+        }
+        if self.sim.dice.happens(DECLINES, "declined again", new):
+            self._put(intent)
+            asks = self.sim.dice.happens(0.3, "asks for its customer", new)
+            code = "authentication_required" if asks else "card_declined"
+            message = "Your card was declined."
+            raise RefusedError(402, "card_error", code, message, payment_intent=intent)
+        intent |= {"status": "succeeded", "amount_received": amount}
+        self._put(intent)
+        self._record("charged_again", intent, amount, key)
+        self._enter(intent, amount)
+        return intent
 
     def refund(self, params: Params, key: str, request: Request) -> Json:
         intent = self.intent(params.get("payment_intent", ""))
@@ -467,6 +561,7 @@ def create(settings: Settings) -> Vendor:
         sim,
         [
             Route(intents + "/search", stripe.search_intents, methods=["GET"]),
+            Route(intents, stripe.list_intents, methods=["GET"]),
             Route(intents, stripe.keyed(stripe.open_intent), methods=post),
             Route(intents + "/{id}", stripe.get_intent, methods=["GET"]),
             Route(intents + "/{id}", stripe.keyed(stripe.update), methods=post),

@@ -136,6 +136,7 @@ _TABLES: dict[str, Table] = {
     "exception": t.exceptions,
     "policy_version": t.policy_versions,
     "refund": t.refunds,
+    "recovery": t.recoveries,
     "return": t.returns,
 }
 

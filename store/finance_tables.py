@@ -36,6 +36,28 @@ class RefundRow(SQLModel, table=True):
     ended_at: datetime | None = time_column(default=None)
 
 
+class RecoveryRow(SQLModel, table=True):
+    """What is taken back of a return's refunds; ``body`` is the RefundSum of what was overpaid.
+
+    ``external_id``: the provider's payment, or what a person has shown; ``ended_by`` that person.
+    """
+
+    __tablename__ = "recoveries"
+    id: str = Field(primary_key=True)
+    return_id: str = Field(index=True)
+    order_id: str = Field(index=True)
+    state: str = Field(index=True)
+    amount_minor: int
+    currency: str
+    body: str = text_column()
+    requester: str
+    connector: str = ""
+    external_id: str = Field(default="", index=True)
+    requested_at: datetime = time_column()
+    ended_at: datetime | None = time_column(default=None)
+    ended_by: str = ""
+
+
 class InvoiceRow(SQLModel, table=True):
     """An invoice of a carrier or 3PL, and what its audit came to. ``billed_on`` is an ISO date."""
 

@@ -228,6 +228,24 @@ def _captures(
     ]  # fmt: skip
 
 
+def _charges(
+    connection: Connection, connector: str, since: datetime, until: datetime, names: set[str]
+) -> list[Entry]:
+    """What has come in: captures, and what was taken back of refunds."""
+    told = _told(connection, ("recovery.settled",), since, until)
+    r_ = t.recoveries.c
+    query = select(r_.id, r_.order_id, r_.external_id, r_.amount_minor, r_.currency, r_.ended_at)
+    query = query.where(r_.connector == connector, r_.state == "settled", r_.ended_by == "system")
+    rows = _either(connection, query, r_.id, r_.external_id, names | set(told))
+    return _captures(connection, connector, since, until, names) + [
+        Entry(
+            kind="capture", external_id=r.external_id, order_id=r.order_id, state="done",
+            minor=r.amount_minor, currency=r.currency, at=r.ended_at,
+        )
+        for r in rows
+    ]  # fmt: skip
+
+
 def _refunds(
     connection: Connection, connector: str, since: datetime, until: datetime, names: set[str]
 ) -> list[Entry]:
@@ -273,7 +291,7 @@ _HANDED = ("fulfillment.submitted", "fulfillment.accepted", "fulfillment.rejecte
 _Reader = Callable[[Connection, str, datetime, datetime, set[str]], list[Entry]]
 _READ: dict[EntryKind, _Reader] = {
     "order": _orders, "confirmation": _confirmations, "fulfillment": _fulfillments,
-    "label": _labels, "capture": _captures, "refund": _refunds, "dispute": _disputes,
+    "label": _labels, "capture": _charges, "refund": _refunds, "dispute": _disputes,
 }  # fmt: skip
 
 

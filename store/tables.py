@@ -13,7 +13,14 @@ from sqlalchemy import Index, Table
 from sqlmodel import Field, SQLModel
 
 from store.columns import text_column, time_column
-from store.finance_tables import CarrierClaimRow, ChargeRow, FindingRow, InvoiceRow, RefundRow
+from store.finance_tables import (
+    CarrierClaimRow,
+    ChargeRow,
+    FindingRow,
+    InvoiceRow,
+    RecoveryRow,
+    RefundRow,
+)
 from store.reconciliation_tables import DifferenceRow, DisputeRow, ReconciliationRow, StatementRow
 from store.return_tables import InspectionRow, ReturnLineRow, ReturnRow
 from store.stock_tables import CountRow, DivergenceRow, WatermarkRow
@@ -564,6 +571,7 @@ moves = table(MoveRow)
 saturated = table(SaturationRow)
 settings = table(SettingRow)
 refunds = table(RefundRow)
+recoveries = table(RecoveryRow)
 invoices = table(InvoiceRow)
 charges = table(ChargeRow)
 findings = table(FindingRow)

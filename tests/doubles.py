@@ -180,6 +180,7 @@ class PaymentDouble(Double):
 
     captured: dict[str, MoneyMove] = field(default_factory=dict)
     refunded: dict[str, MoneyMove] = field(default_factory=dict)
+    charged_again: dict[str, MoneyMove] = field(default_factory=dict)
     banks: deque[Literal["pending", "settled", "failed"]] = field(default_factory=deque)
     entries: dict[str, Entry] = field(default_factory=dict)
 
@@ -216,6 +217,23 @@ class PaymentDouble(Double):
 
     async def find_refund(self, payment_reference: str, reference: str) -> MoneyMove | None:
         return self.refunded.get(reference)
+
+    async def charge_again(
+        self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
+    ) -> MoneyMove:
+        self._next("charge_again")
+        known = self.charged_again.get(reference)
+        if known is None or known.status == "failed":
+            status = self.banks.popleft() if self.banks else "settled"
+            known = MoneyMove(
+                external_id=f"pi_{reference}", amount_minor=amount_minor, currency=currency,
+                status=status,
+            )  # fmt: skip
+            self.effects.append(("charged_again", reference))
+        elif known.status == "pending":
+            known = known.model_copy(update={"status": "settled"})
+        self.charged_again[reference] = known
+        return known
 
     kinds: ClassVar[tuple[EntryKind, ...]] = ("refund",)
 

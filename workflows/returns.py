@@ -43,6 +43,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows import attributes as a
 from workflows.desk import Desk
+from workflows.recoveries import Recoveries
 from workflows.refunds import Refunds
 from workflows.review import GivenUp, OpenCase, Review, denied
 
@@ -66,6 +67,7 @@ class ReturnWorkflow:
         self._review = Review(self._desk)
         self._review.stage = "return"
         self._refunds = Refunds(self._desk, self._review)
+        self._recoveries = Recoveries(self._desk, self._review)
         self._paying = asyncio.Lock()
         self._dock = asyncio.Lock()
         self._stands = ReturnStands(state="requested")
@@ -326,10 +328,13 @@ class ReturnWorkflow:
             or_until=lambda: False,
             needs_approval=True,
             requester=found.stands.requester,
-            shown=found.stands.shown,
+            shown=found.stands.shown | self._paid_early(found),
+            recoverable=self._recovers() and found.paid_minor > 0,
         )
         if action == CaseAction.APPROVE:
             await self._accept("all", entry)
+        elif action == CaseAction.RECOVER:
+            self._desk.errand(self._take_back(entry))
         await self._step("process", f"{found.because}: {action}")
         await self._review.close(entry, f"{action}")
 
@@ -352,6 +357,21 @@ class ReturnWorkflow:
                 f"refund at {stage}?",
             )
             await self._refunds.carry_out(asked, self._start.payment)
+
+    def _recovers(self) -> bool:
+        return self._start.terms.recover and self._start.payment is not None
+
+    def _paid_early(self, found: ReturnTrouble) -> dict[str, str]:
+        if not (self._recovers() and found.paid_minor):
+            return {}
+        return {"paid for what does not count": f"{found.paid_minor}; `recover` takes it back"}
+
+    async def _take_back(self, entry: OpenCase) -> None:
+        """Once all that is paid for the return is known: the card is charged for the rest."""
+        by, payment = entry.resolution, self._start.payment
+        assert payment is not None  # else nothing was paid that can be taken back
+        async with self._paying:
+            await self._recoveries.take_back(payment, by.user if by else "system")
 
     # --- steps ------------------------------------------------------------------------------
 

@@ -35,9 +35,10 @@ _ENOUGH = (CaseAction.CANCEL, CaseAction.REROUTE, CaseAction.RESOLVE)
 class GivenUp(Exception):  # noqa: N818 - the caller decides what follows
     """A vendor step will not be tried again."""
 
-    def __init__(self, action: CaseAction | None) -> None:
+    def __init__(self, action: CaseAction | None, by: m.Resolution | None = None) -> None:
         super().__init__(action or "stopped")
         self.action = action
+        self.by = by
 
 
 class DoneByHand(Exception):  # noqa: N818 - good news
@@ -176,7 +177,7 @@ class Review:
                 )
                 if action in _ENOUGH or stopped():
                     await self.close(entry, f"given up: {action or 'turned back'}")
-                    raise GivenUp(action) from failure
+                    raise GivenUp(action, entry.resolution) from failure
                 continue
             if entry is not None:
                 await self.close(entry, f"{step} went through")

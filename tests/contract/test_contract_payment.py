@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from connectors import errors as e
-from connectors.ports import PaymentProvider
-from connectors.stripe import Stripe
+from connectors.ports import ChargesAgain, PaymentProvider
+from connectors.stripe import INTENT, Stripe, _Intent
 from tests.contract.vendors import STILL, Losing, Running, Start, exports, shop_order
 
 
@@ -98,6 +98,56 @@ async def test_the_same_key_for_another_request_is_refused(bank: Stripe) -> None
         await bank.capture("pi_6", 2000, "USD", "o", "key-5")
     assert refused.value.code == "idempotency_error"
     assert await bank.find_capture("pi_6") is None
+
+
+async def _agreed(bank: Stripe, *, yes: bool) -> list[str]:
+    """Payments of customers who have agreed that their card is charged again, or have not."""
+    found = []
+    for number in range(7, 40):
+        intent = await bank._http.call(_Intent, "GET", INTENT, at={"id": f"pi_{number}"})
+        assert intent.customer
+        if (intent.setup_future_usage == "off_session") == yes:
+            found.append(intent.id)
+    return found
+
+
+def charged_again(account: Running, reference: str) -> list[int]:
+    return [
+        r["amount_minor"] for r in account.ledger("charged_again") if r["reference"] == reference
+    ]
+
+
+async def test_a_card_is_charged_again_once_a_reference_whatever_gets_lost(
+    bank: Stripe, account: Running
+) -> None:
+    assert isinstance(bank, ChargesAgain)
+    declined = went_through = 0
+    for number, intent in enumerate(await _agreed(bank, yes=True)):
+        ours = f"return:shop:{number}:1/recovery"
+        line_of(bank).lose = "POST /v1/payment_intents" if number % 2 else ""
+        for attempt in range(8):
+            try:
+                first = await bank.charge_again(intent, 1_234, "USD", ours, f"again-{number}")
+                break
+            except e.Refused as refused:
+                assert refused.code in ("card_declined", "authentication_required")
+                declined += 1
+                assert charged_again(account, ours) == [], attempt
+        assert (first.amount_minor, first.currency, first.status) == (1_234, "USD", "settled")
+        assert await bank.charge_again(intent, 1_234, "USD", ours, "a fresh key") == first
+        assert charged_again(account, ours) == [1_234]
+        went_through += 1
+    assert went_through > 15 and declined > 0
+
+
+async def test_a_card_whose_owner_has_not_agreed_is_left_alone(
+    bank: Stripe, account: Running
+) -> None:
+    intent, *_ = await _agreed(bank, yes=False)
+    with pytest.raises(e.Refused) as refused:
+        await bank.charge_again(intent, 500, "USD", "return:shop:x:1/recovery", "k")
+    assert refused.value.code == "not_reusable"
+    assert charged_again(account, "return:shop:x:1/recovery") == []
 
 
 async def test_a_storm_captures_every_intent_once_stored_failures_included(

@@ -153,6 +153,8 @@ async def _with_money(day: Day) -> Found:
         n: day.row(t.refunds, f"{day.order(n)}/refund/1") for n in (4, 8, 12, 16, 20)
     }  # fmt: skip
 
+    taken_back = day.row(t.recoveries, f"return:{day.order(18)}:1/recovery")
+
     def parcel(reference: str) -> ParcelRequest:
         return ParcelRequest(
             reference=reference, carrier="UPS", service="Ground", length=3048, width=2032,
@@ -184,6 +186,8 @@ async def _with_money(day: Day) -> Found:
         "stripe", "refund", twice.external_id,
         lambda r: r["metadata"].update(reference=refund[20].id),
     )  # fmt: skip
+    again = await day.charge_again(17, 300, "by hand")
+    day.ours(t.recoveries, f"return:{day.order(18)}:1/recovery", amount_minor=899)
     disputed = _disputed(day, "pi_15")
     return [
         ("easypost", "label_unknown_here", lost.external_id),
@@ -195,6 +199,8 @@ async def _with_money(day: Day) -> Found:
         ("stripe", "capture_stands_there", "pi_9"),
         ("stripe", "capture_amount", "pi_10"),
         ("stripe", "capture_cancelled_there", "pi_11"),
+        ("stripe", "capture_unknown_here", again.external_id),
+        ("stripe", "capture_amount", str(taken_back.external_id)),
         ("stripe", "refund_unknown_here", by_hand.external_id),
         ("stripe", "refund_cancelled_there", refund[4].external_id),
         ("stripe", "refund_done_there", refund[8].external_id),

@@ -108,6 +108,21 @@ async def return_empty_box(bed: Bed) -> Handle:
     return of(bed, mine)
 
 
+async def return_taken_back(bed: Bed) -> Handle:
+    """Paid at the scan, an empty box; the card says no once, then what was paid is back."""
+    order = await delivered(bed, "back", ("TENT", 2))
+    mine = await bed.come_back(order, ("1", 2, "unwanted"))
+    await labelled(bed, mine)
+    await bed.scan(mine, Fact.SHIPPED)
+    await bed.until(lambda: [r for r in bed.rows(t.refunds, order) if r.state == "settled"])
+    await bed.scan(mine, Fact.DELIVERED)
+    await inspect(bed, mine, last=True)
+    bed.stripe.fail("charge_again", e.Refused("stripe", "declined", "card_declined"))
+    await bed.decide(await bed.case(mine, "return_empty"), CaseAction.RECOVER, "riley")
+    await bed.decide(await bed.case(mine, "recovery_failed"), CaseAction.RETRY, "dana")
+    return of(bed, mine)
+
+
 async def return_of_too_much(bed: Bed) -> Handle:
     """More comes than was asked for, and is let in."""
     order = await delivered(bed, "much", ("TENT", 3))
@@ -209,7 +224,8 @@ async def return_lost(bed: Bed) -> Handle:
 
 STORIES = (
     return_everyday, return_by_parts, return_kept, return_declined, return_called_off,
-    return_without_label, return_of_another_item, return_empty_box, return_of_too_much,
+    return_without_label, return_of_another_item, return_empty_box, return_taken_back,
+    return_of_too_much,
     return_for_exchange, return_for_credit, return_waits_at_dock, return_expired, return_lost,
     goodwill, lost_and_paid_back,
 )  # fmt: skip

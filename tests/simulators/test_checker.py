@@ -327,6 +327,34 @@ def test_a_refund_that_is_not_what_the_bank_says_is_found(run: Run) -> None:
     assert run.violations() == [f"order {SHOP}: 400 refunded as we see it, 500 as Stripe does"]
 
 
+def test_money_taken_back_is_what_the_bank_says_once_and_never_more_than_was_paid(
+    run: Run,
+) -> None:
+    mine = f"{BACK}/recovery"
+    run.ours(
+        "INSERT INTO recoveries (id, return_id, order_id, state, amount_minor, currency, body,"
+        " requester, connector, external_id, requested_at, ended_by)"
+        " VALUES (?, ?, ?, 'settled', 500, 'USD', '{}', 'kim', 'stripe', 'pi_9', ?, 'system')",
+        mine, BACK, SHOP, NOW.isoformat(),
+    )  # fmt: skip
+    assert run.violations() == [
+        f"recovery {mine}: 500 is settled with pi_9, Stripe has no such charge"
+    ]
+    run.ledger("stripe", "charged_again", "pi_9", mine, amount_minor=500)
+    assert run.violations() == []
+    run.ours("UPDATE recoveries SET state = 'pending', amount_minor = 501")
+    assert run.violations() == [
+        f"{mine}: 500 charged again as Stripe sees it, nothing as we do",
+        f"return {BACK}: 501 taken back of 500 paid",
+        f"recovery {mine}: the return is over, it is pending",
+    ]
+    run.ours("UPDATE recoveries SET state = 'settled', amount_minor = 500")
+    run.ledger("stripe", "charged_again", "pi_10", mine, amount_minor=500)
+    verdict = run.verdict()
+    assert (verdict["duplicates"], verdict["refunds_over"]) == (1, 0)
+    assert f"{mine} was charged again 2 times" in verdict["violations"]
+
+
 def test_a_shipment_confirmed_twice_or_never_is_found(run: Run) -> None:
     run.ledger(
         "medusa", "shipment_created", "order_1", f"{SHOP}/g1f1", body={"fulfillment_id": "ful_2"}
@@ -377,4 +405,4 @@ def test_the_verdict_is_json_and_the_exit_code_tells_it_too(
 def test_every_check_names_a_figure_or_none() -> None:
     figures = {"", "lost", "duplicates", "oversold", "refunds_over"}
     assert {check.counts for check in CHECKS} == figures
-    assert len(CHECKS) == 45
+    assert len(CHECKS) == 50
