@@ -59,11 +59,15 @@ def take(connection: Connection, connector: str, found: Dispute, source: str, at
 
 
 def _order_of(connection: Connection, connector: str, payment: str) -> str:
-    p = t.payments.c
-    row = connection.execute(
-        select(p.order_id).where(p.reference == payment, p.connector.in_((connector, "")))
-    ).first()
-    return row.order_id if row is not None else ""
+    """Whose payment it is: an order's, or what was taken back of one's refunds."""
+    p, r = t.payments.c, t.recoveries.c
+    for query in (
+        select(p.order_id).where(p.reference == payment, p.connector.in_((connector, ""))),
+        select(r.order_id).where(r.external_id == payment, r.connector == connector),
+    ):
+        if (row := connection.execute(query).first()) is not None:
+            return str(row.order_id)
+    return ""
 
 
 def _the(key: dict[str, str]) -> tuple[Any, ...]:
@@ -71,11 +75,14 @@ def _the(key: dict[str, str]) -> tuple[Any, ...]:
 
 
 def taken_back_minor(connection: Connection, order_id: str) -> int:
-    """What banks have taken back of an order's payment, in minor units."""
+    """What banks have taken back of an order's payment, in minor units; what they have of a charge
+    that came after a refund is not among it."""
+    p = t.payments.c
+    paid = select(p.reference).where(p.order_id == order_id)
     return int(
         connection.execute(
             select(func.coalesce(func.sum(_D.amount_minor), 0)).where(
-                _D.order_id == order_id, _D.state.in_(STANDING)
+                _D.order_id == order_id, _D.state.in_(STANDING), _D.payment.in_(paid)
             )
         ).scalar_one()
     )

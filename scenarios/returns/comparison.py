@@ -56,6 +56,8 @@ METRICS = (
     Metric("latency_p90", "Hand-over to refund, p90", "hours", hours(90, "since_hand_over")),
     Metric("asked_p50", "Request to refund, p50", "hours", hours(50, "since_asked")),
     Metric("asked_p90", "Request to refund, p90", "hours", hours(90, "since_asked")),
+    Metric("wrong", "Paid wrongly per return", "minor", ratio("wrong_minor", "returns")),
+    Metric("recovered", "Taken back per return", "minor", ratio("recovered_minor", "returns")),
     Metric("leaked", "Leaked per return", "minor", ratio("leaked_minor", "returns")),
     Metric("leaked_share", "Leaked, of what was paid", "share",
            ratio("leaked_minor", "paid_minor")),

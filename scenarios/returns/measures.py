@@ -22,9 +22,12 @@ class Measures:
         returns: that were asked for; each is ``paid``, ``declined`` before it was sent,
             ``refused`` after its inspection, ``not_sent`` by the customer, or still ``open``.
         paid_minor: all that went back.
-        leaked_minor: of it, what should not have been paid.
+        wrong_minor: of it, what should not have been paid.
+        recovered_minor: what was taken back, wrongly paid or not.
+        leaked_minor: what should not have been paid and was not taken back.
         leaked_by: the same by ``KINDS``.
-        withheld_minor: what should have been paid, and was not: declined or refused by mistake.
+        withheld_minor: what should have been paid, and was not, or was taken back: declined or
+            refused by mistake.
         withheld: returns of which that is so.
         kept, first_scan, receipt, inspection: refunds by when they were paid; ``kept`` ones at
             once, for goods that stay with the customer.
@@ -38,6 +41,8 @@ class Measures:
     not_sent: int
     open: int
     paid_minor: int
+    wrong_minor: int
+    recovered_minor: int
     leaked_minor: int
     leaked_by: tuple[int, ...]
     withheld_minor: int
@@ -69,6 +74,8 @@ def measured(courses: Sequence[Course]) -> Measures:
         not_sent=ended["not_sent"],
         open=ended[""],
         paid_minor=sum(course.paid_minor for course in courses),
+        wrong_minor=sum(max(0, course.paid_minor - course.owed_minor) for course in courses),
+        recovered_minor=sum(course.recovered_minor for course in courses),
         leaked_minor=sum(minor for _, minor in leaks),
         leaked_by=tuple(sum(m for of, m in leaks if of == name) for name in KINDS),
         withheld_minor=sum(map(withheld, courses)),
@@ -83,13 +90,14 @@ def measured(courses: Sequence[Course]) -> Measures:
 
 
 def leaked(course: Course) -> int:
-    """What was paid and should not have been."""
-    return max(0, course.paid_minor - course.owed_minor)
+    """What was paid, should not have been, and was not taken back."""
+    return max(0, course.lost_minor - course.owed_minor)
 
 
 def withheld(course: Course) -> int:
-    """What should have been paid and was not; nothing where the customer did not send it."""
-    return 0 if course.ended == "not_sent" else max(0, course.owed_minor - course.paid_minor)
+    """What should have been paid and was not, or was taken back; nothing where the customer did
+    not send it."""
+    return 0 if course.ended == "not_sent" else max(0, course.owed_minor - course.lost_minor)
 
 
 def kind(w: Wanted) -> str:

@@ -42,6 +42,11 @@ class Returns:
         risky, risky_bad: the shop rates the order as a high risk; honest ones, bad contents.
         gone: of senders of empty boxes who are not new: units were missing in a return before.
         never_sent: approved, and never handed to a carrier.
+        agreed: customers who have agreed that their card is charged again where the goods do not
+            pass; a shop that pays early asks for it at the checkout. Invented.
+        charged: of such charges, those that go through. Issuers approve more of what
+            subscriptions charge without their customer; who sends an empty box may have
+            emptied the card, too. Invented.
 
         dawdling: days from the approval to the hand-over, half of the customers at most; an
             exponential distribution. Invented.
@@ -94,6 +99,8 @@ class Returns:
     risky_bad: float = 0.15
     gone: float = 0.15
     never_sent: float = 0.04
+    agreed: float = 0.8
+    charged: float = 0.7
 
     dawdling: float = 2.0
     counter: float = 0.6

@@ -17,6 +17,7 @@ from domain.decision import (
 from domain.facts import LineFacts, OrderFacts
 from domain.order import Order
 from domain.returns import Stage, fraud_signals
+from finance.recoveries import overpaid
 from finance.returns import goes_at
 from policies import Policy, decide
 from scenarios.returns.wanted import Wanted
@@ -37,9 +38,12 @@ class Before:
 
     def passed(self, world: World, course: Course, now: datetime) -> None:
         batch = world.calendar.next_at(time(world.p.batch_hour), now)
-        minor = course.sum_of(course.due("inspection")).total_minor
+        found = course.sum_of(course.due("inspection"))
         course.touches["payment"] += 1  # somebody takes it from the list to the bank
-        world.pay(course, batch, "inspection", minor)
+        world.pay(course, batch, "inspection", found)
+
+    def refused(self, world: World, course: Course) -> None:
+        """Nothing was paid yet."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,19 @@ class Meshline:
     def passed(self, world: World, course: Course, now: datetime) -> None:
         self._ask_refund(world, course, "inspection", now)
 
+    def refused(self, world: World, course: Course) -> None:
+        """What was paid early is taken back, as activities/recovering.py works it out."""
+        minor = overpaid((paid.sum for paid in course.paid), {}).total_minor
+        if minor > 0:
+            world.charge_again(course, minor)
+
     def _ask_refund(self, world: World, course: Course, stage: Stage, now: datetime) -> None:
         """As activities/returning.py asks: what wants a person waits for the inspection."""
         units = course.due(stage)
-        minor = course.sum_of(units).total_minor
-        if minor <= 0:
+        found = course.sum_of(units)
+        if found.total_minor <= 0:
             return
-        made = decide(self.refunding, refund_snapshot(course, minor, now))
+        made = decide(self.refunding, refund_snapshot(course, found.total_minor, now))
         goes = goes_at(cast(RefundOutcome, made.outcome).action, stage)
         if goes == "waits":
             return
@@ -91,11 +101,11 @@ class Meshline:
             for line_id in course.wanted.units
         }
         if goes == "pays":
-            world.pay(course, now, stage, minor)
+            world.pay(course, now, stage, found)
         else:
             course.touches["approval"] += 1
             agreed = world.finance.done(now)
-            world.later(agreed, lambda c, at: world.pay(c, at, stage, minor), course)
+            world.later(agreed, lambda c, at: world.pay(c, at, stage, found), course)
 
 
 def looked_at(world: World, course: Course, now: datetime) -> None:

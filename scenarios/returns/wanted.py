@@ -43,6 +43,7 @@ class Luck:
     Attributes:
         desk, inspection: whether a person at the desk, at the dock makes the mistake they can.
         dawdling, counter, scan, transit: of the customer and the parcel.
+        agreed, charged: whether their card may be charged again, and lets itself be.
     """
 
     desk: float
@@ -51,6 +52,8 @@ class Luck:
     counter: float
     scan: float
     transit: float
+    agreed: float
+    charged: float
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def _return(p: Returns, zone: ZoneInfo, draws: np.random.Generator, day: int, na
         delivered=asked - timedelta(days=days), final_sale=final_sale, customer=customer,
         recent=recent, yearly_orders=yearly, gone=gone, contents=contents, at_fault=truly,
         sent=draw() >= p.never_sent,
-        luck=Luck(*draws.random(6).tolist()),
+        luck=Luck(*draws.random(8).tolist()),
     )  # fmt: skip
 
 

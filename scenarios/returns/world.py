@@ -37,11 +37,15 @@ AT_THE_DOCK: frozenset[Touch] = frozenset({"count", "inspection"})
 
 @dataclass(frozen=True)
 class Paid:
-    """Money that has gone back: when, at which stage, how much. ``kept``: for nothing."""
+    """Money that has gone back: when, at which stage, what for. ``kept``: for nothing."""
 
     at: datetime
     stage: Stage | Literal["kept"]
-    minor: int
+    sum: RefundSum
+
+    @property
+    def minor(self) -> int:
+        return self.sum.total_minor
 
 
 @dataclass(eq=False)
@@ -52,6 +56,7 @@ class Course:
         received, accepted: all of its units, or none: it comes in one parcel.
         asked_units: that money was asked for, by line.
         kept: the customer keeps the goods.
+        recovered_minor: taken back of what was paid.
     """
 
     wanted: Wanted
@@ -63,6 +68,7 @@ class Course:
     ended: Ending = ""
     asked_units: dict[str, int] = field(default_factory=dict)
     paid: list[Paid] = field(default_factory=list)
+    recovered_minor: int = 0
     touches: Counter[Touch] = field(default_factory=Counter)
 
     def due(self, stage: Stage) -> dict[str, int]:
@@ -83,6 +89,11 @@ class Course:
     @property
     def paid_minor(self) -> int:
         return sum(each.minor for each in self.paid)
+
+    @property
+    def lost_minor(self) -> int:
+        """What has gone and has not come back."""
+        return self.paid_minor - self.recovered_minor
 
     @property
     def owed_minor(self) -> int:
@@ -109,6 +120,9 @@ class Side(Protocol):
 
     def passed(self, world: World, course: Course, now: datetime) -> None:
         """The inspection found what was to come back."""
+
+    def refused(self, world: World, course: Course) -> None:
+        """It did not, and a person has seen that."""
 
 
 class World:
@@ -160,10 +174,18 @@ class World:
         days = -self.p.dawdling * math.log2(max(1e-9, 1 - course.wanted.luck.dawdling))
         self.later(self._opening(now + timedelta(days=days)), self._hand_over, course)
 
-    def pay(self, course: Course, now: datetime, stage: Stage, minor: int) -> None:
+    def pay(self, course: Course, now: datetime, stage: Stage, found: RefundSum) -> None:
         """The bank is asked to pay it back."""
-        course.paid.append(Paid(now, "kept" if course.kept else stage, minor))
+        course.paid.append(Paid(now, "kept" if course.kept else stage, found))
         course.ended = "paid"
+
+    def charge_again(self, course: Course, minor: int) -> None:
+        """The card is charged again, or a person writes it off."""
+        luck = course.wanted.luck
+        if luck.agreed < self.p.agreed and luck.charged < self.p.charged:
+            course.recovered_minor += minor
+        else:
+            course.touches["case"] += 1
 
     # --- what happens --------------------------------------------------------------------------
 
@@ -215,6 +237,7 @@ class World:
     def _refuse(self, course: Course, now: datetime) -> None:
         """Who decides the case goes by what the inspection found."""
         course.ended = course.ended or "refused"
+        self._side.refused(self, course)
 
 
 def grade(p: Returns, w: Wanted) -> Grade:

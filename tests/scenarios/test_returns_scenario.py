@@ -13,6 +13,7 @@ from activities.settings import ROOT, expand
 from domain.decision import ReturnReason
 from domain.network import Network, parse_network
 from domain.order import Destination, Order, OrderLine
+from domain.refunds import RefundSum
 from policies import TEMPLATES, Library
 from scenarios.returns.comparison import Comparison, compare, hours, ratio
 from scenarios.returns.hours import Calendar, Desk
@@ -22,7 +23,7 @@ from scenarios.returns.sensitivity import found, variants
 from scenarios.returns.sides import refund_snapshot, return_snapshot, signals
 from scenarios.returns.story import Played, SeedRun, calendar_of, play, play_seed
 from scenarios.returns.wanted import BAD, Contents, Customer, Luck, Wanted, wanted
-from scenarios.returns.world import Course, Paid, World, agrees, grade
+from scenarios.returns.world import Course, Ending, Paid, World, agrees, grade
 from scenarios.seeds import BEFORE, MESHLINE, Estimate
 
 P = replace(Returns(), days=14, per_day=15.0)
@@ -107,18 +108,28 @@ def test_meshline_pays_as_its_policy_says(sides: dict[str, list[Course]]) -> Non
     }
 
 
-def test_what_is_paid_early_and_found_bad_is_a_case_and_stays_paid(
-    network: Network, library: Library
+@pytest.mark.parametrize("agreed", [0.0, P.agreed, 1.0])
+def test_what_is_paid_early_and_found_bad_is_taken_back_where_the_card_lets_it(
+    network: Network, library: Library, agreed: float
 ) -> None:
-    bad = replace(P, bad_new=1.0, bad_regular=1.0, bad_serial=1.0, temptation=0.0)
+    bad = replace(P, bad_new=1.0, bad_regular=1.0, bad_serial=1.0, temptation=0.0, agreed=agreed)
     courses = play(network, library, bad, 1)[MESHLINE]
     early = [
         c
         for c in courses
         if c.wanted.contents in BAD and any(each.stage == "first_scan" for each in c.paid)
     ]
-    assert any(c.touches["case"] and not c.accepted for c in early)
-    assert all(leaked(c) == c.paid_minor > 0 for c in early)
+    found = [c for c in early if not c.accepted]
+    assert 0 < len(found) < len(early)  # the inspection does not see everything
+    for c in early:
+        luck = c.wanted.luck
+        back = not c.accepted and luck.agreed < agreed and luck.charged < P.charged
+        assert c.recovered_minor == (c.paid_minor if back else 0)
+        assert leaked(c) == c.paid_minor - c.recovered_minor
+        # a case at the inspection, and one for finance where nothing could be charged
+        assert c.touches["case"] == (0 if c.accepted else 1 if back else 2)
+    assert any(c.recovered_minor for c in early) == (agreed > 0)
+    assert not any(c.recovered_minor for c in courses if c not in early)
 
 
 def test_a_seed_comes_out_the_same_again(network: Network, library: Library) -> None:
@@ -147,6 +158,9 @@ def test_the_aims_over_some_seeds(network: Network, library: Library) -> None:
     assert rows["office"].meshline.value < rows["office"].before.value / 4
     assert rows["withheld"].difference.value < 0
     assert rows["leaked_share"].meshline.value < rows["leaked_share"].before.value + 0.02
+    assert rows["leaked"].meshline.value < rows["wrong"].meshline.value
+    assert rows["leaked"].before.value == rows["wrong"].before.value
+    assert rows["recovered"].before.value == 0 < rows["recovered"].meshline.value
 
 
 # --- by hand ---------------------------------------------------------------------------------
@@ -168,7 +182,7 @@ def one(
         asked=MONDAY, order=order, units={"1": 1}, reason=reason,
         delivered=MONDAY - timedelta(days=days), final_sale=final_sale, customer=customer,
         recent=0, yearly_orders=1 if customer == "new" else 4, gone=0, contents=contents,
-        at_fault=at_fault, sent=True, luck=Luck(luck, luck, 0.5, 0.0, 0.5, 0.5),
+        at_fault=at_fault, sent=True, luck=Luck(luck, luck, 0.5, 0.0, 0.5, 0.5, 0.5, 0.5),
     )  # fmt: skip
 
 
@@ -190,10 +204,13 @@ def test_what_is_owed(it: Wanted, owed: int, why: str) -> None:
     assert (Course(it).owed_minor, kind(it)) == (owed, why)
 
 
-def course(it: Wanted, minor: int, ended: str = "paid", after: float = 10) -> Course:
+def course(
+    it: Wanted, minor: int, ended: Ending = "paid", after: float = 10, back: int = 0
+) -> Course:
     at = MONDAY + timedelta(hours=after)
-    paid = [Paid(at, "inspection", minor)] if minor else []
-    return Course(it, handed_over=MONDAY + timedelta(hours=4), paid=paid, ended=ended)  # type: ignore[arg-type]
+    paid = [Paid(at, "inspection", RefundSum(other_minor=minor))] if minor else []
+    handed_over = MONDAY + timedelta(hours=4)
+    return Course(it, handed_over=handed_over, paid=paid, ended=ended, recovered_minor=back)
 
 
 def test_leaked_and_withheld_by_hand() -> None:
@@ -205,17 +222,21 @@ def test_leaked_and_withheld_by_hand() -> None:
         course(one(), 0, "declined"),  # withheld
         course(one("empty"), 0, "refused"),  # right
         course(one(), 0, "not_sent"),  # nothing came
+        course(one("empty"), 6_480, back=6_480),  # taken back
+        course(one(days=5, final_sale=True), 6_480, back=480),  # of which a part
+        course(one(), 6_480, after=20, back=6_480),  # taken back by mistake
     ]
-    assert [leaked(c) for c in courses] == [0, 6_480, 6_480, 0, 0, 0, 0]
-    assert [withheld(c) for c in courses] == [0, 0, 0, 6_480, 6_480, 0, 0]
+    assert [leaked(c) for c in courses] == [0, 6_480, 6_480, 0, 0, 0, 0, 0, 6_000, 0]
+    assert [withheld(c) for c in courses] == [0, 0, 0, 6_480, 6_480, 0, 0, 0, 0, 6_480]
     sums = measured(courses)
-    assert (sums.paid_minor, sums.leaked_minor, sums.withheld_minor) == (19_440, 12_960, 12_960)
+    assert (sums.paid_minor, sums.wrong_minor, sums.recovered_minor) == (38_880, 25_920, 13_440)
+    assert (sums.leaked_minor, sums.withheld_minor) == (18_960, 19_440)
     assert dict(zip(KINDS, sums.leaked_by, strict=True)) == {
-        "out of terms": 6_480, "used": 6_480, "wrong item": 0, "empty box": 0,
+        "out of terms": 12_480, "used": 6_480, "wrong item": 0, "empty box": 0,
     }  # fmt: skip
     # of the owed refunds alone, since the hand-over and since the request
-    assert waits(courses, since_hand_over=True) == (6.0,)
-    assert waits(courses, since_hand_over=False) == (10.0,)
+    assert waits(courses, since_hand_over=True) == (6.0, 16.0)
+    assert waits(courses, since_hand_over=False) == (10.0, 20.0)
 
 
 def test_what_people_and_the_inspection_see() -> None:
@@ -271,6 +292,7 @@ def test_who_is_asked_first_is_looked_at_first(network: Network) -> None:
         def scanned(self, world: World, course: Course, now: datetime) -> None: ...
         def counted(self, world: World, course: Course, now: datetime) -> None: ...
         def passed(self, world: World, course: Course, now: datetime) -> None: ...
+        def refused(self, world: World, course: Course) -> None: ...
 
     side = Looks()
     calendar = calendar_of(network, P)
@@ -287,8 +309,9 @@ def run(seed: int, before: int, ours: int) -> SeedRun:
     def side(minor: int, waited: list[float]) -> Played:
         sums = Measures(
             returns=100, paid=80, declined=5, refused=5, not_sent=10, open=0, paid_minor=400_000,
-            leaked_minor=minor, leaked_by=(minor, 0, 0, 0), withheld_minor=0, withheld=0, kept=0,
-            first_scan=40, receipt=0, inspection=40, office=150, dock=160,
+            wrong_minor=minor, recovered_minor=0, leaked_minor=minor, leaked_by=(minor, 0, 0, 0),
+            withheld_minor=0, withheld=0, kept=0, first_scan=40, receipt=0, inspection=40,
+            office=150, dock=160,
         )  # fmt: skip
         return Played(sums, np.array(waited), np.array(waited))
 

@@ -11,7 +11,7 @@ from domain.disputes import Dispute
 from domain.reconciliation import Difference, Entry, stream_of
 from domain.refunds import RefundSum
 from finance.reconciliation import compare
-from store import disputes, events, reconciliations, refunds
+from store import disputes, events, reconciliations, recoveries, refunds
 from store import tables as t
 from store.database import Database
 
@@ -90,3 +90,40 @@ def test_what_a_bank_has_taken_back_is_not_there_to_be_paid(db: Database, state:
         with pytest.raises(refunds.OverCaptured, match="more than the 200"):
             refunds.begin(connection, wanted, AT)
         assert [d.id for d in disputes.listed(connection, ("open", "lost"))] == ["dp_1"]
+
+
+def test_what_a_bank_has_of_a_charge_that_took_a_refund_back_takes_nothing_of_the_order(
+    db: Database,
+) -> None:
+    told = Dispute.model_validate(
+        {"id": "dp_2", "payment": "pi_again", "amount_minor": 400, "currency": "USD",
+         "state": "open", "opened_at": AT}
+    )  # fmt: skip
+    mine = "return:shop:1:1/recovery"
+    with db.write() as connection:
+        connection.execute(
+            insert(t.payments).values(
+                order_id=ORDER, connector="stripe", reference="pi_1", authorized_minor=1_000,
+                captured_minor=1_000, refunded_minor=400, uncharged="{}", currency="USD",
+            )
+        )  # fmt: skip
+        connection.execute(
+            insert(t.recoveries).values(
+                id=mine, return_id="return:shop:1:1", order_id=ORDER, state="requested",
+                amount_minor=400, currency="USD", body="{}", requester="kim", requested_at=AT,
+            )
+        )  # fmt: skip
+        assert recoveries.begin(connection, mine, "stripe", AT).state == "requested"
+        assert recoveries.begin(connection, mine, "stripe", AT).state == "pending"
+        for _ in range(2):  # a repeat changes nothing
+            recoveries.settle(connection, mine, "pi_again", "system", AT)
+        recoveries.fail(connection, mine, AT)
+        recoveries.write_off(connection, mine, "dana", "", AT)
+        assert recoveries.get(connection, mine).state == "settled"
+        assert disputes.take(connection, "stripe", told, "webhook", AT)
+        (kept,) = disputes.listed(connection)
+        assert kept.order_id == ORDER
+        assert disputes.taken_back_minor(connection, ORDER) == 0
+    with db.read() as connection:
+        names = [e["type"].split(".", 1)[1] for e in events.history(connection, ORDER)]
+        assert names == ["recovery.started.v1", "recovery.settled.v1", "payment.disputed.v1"]
