@@ -17,6 +17,7 @@ from policies import TEMPLATES, Library
 from scenarios.seeds import Estimate
 
 INTERVALS = "Intervals: 2,000 bootstrap resamples of the seeds, each with both of its sides."
+NAMES = 20  # columns that the names of rows get at least
 # Money is in hundredths. Factor and digits by unit.
 SCALES = {"minor": (0.01, 2), "share": (100.0, 1), "per_mille": (1.0, 1), "hours": (1.0, 1)}
 
@@ -44,11 +45,13 @@ def keep_in_memory() -> None:
 
 def print_rows(listed: Table, body: Sequence[Sequence[str]]) -> None:
     """A table of figures on the terminal."""
+    listed.columns[0].min_width = NAMES
     for column in listed.columns[1:]:
         column.justify, column.no_wrap = "right", True
     for cells in body:
         listed.add_row(*cells)
-    console.print(listed)
+    # a narrow terminal folds lines; a table that is squeezed into it loses the names of its rows
+    console.print(listed, width=max(console.width, console.measure(listed).minimum), crop=False)
 
 
 def print_verdicts(found: Sequence[tuple[bool, str]]) -> None:
