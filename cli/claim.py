@@ -10,7 +10,7 @@ import typer
 from sqlalchemy import Row
 
 from cli.options import AsJson, Comment, User
-from cli.session import Session, bad_input, console, print_json, refuse, session, table
+from cli.session import Session, bad_input, console, one_of, print_json, refuse, session, table
 from domain.claims import MAY, ClaimCause, ClaimState
 from domain.units import to_major, to_minor
 from store import claims
@@ -38,8 +38,7 @@ def list_claims(
     Example: meshline claim list --state open --carrier UPS --out claims.csv
     """
     with bad_input():
-        if state and state not in STATES:
-            refuse(f"--state: {state!r} is none. Take one of {', '.join(STATES)}")
+        one_of("--state", state, STATES, or_none=True)
         s = session()
         with s.db.read() as connection:
             rows = claims.listed(connection, (state,) if state else (), carrier)
@@ -76,8 +75,7 @@ def open_claim(
     Example: meshline claim open 1Z999AA10123456784 --as casey --comment "crushed, photos sent"
     """
     with bad_input():
-        if cause not in CAUSES:
-            refuse(f"--cause: {cause!r} is none. Take one of {', '.join(CAUSES)}")
+        one_of("--cause", cause, CAUSES)
         s = session()
         _may(s, user)
         with s.db.write() as connection:
@@ -110,8 +108,7 @@ def settle(
     Example: meshline claim settle 1Z999AA10123456784 paid --amount 80.00 --as dana
     """
     with bad_input():
-        if state not in STATES[1:]:
-            refuse(f"{state!r} is none. Take one of {', '.join(STATES[1:])}")
+        one_of("STATE", state, STATES[1:])
         if amount and state != "paid":
             refuse("--amount: goes with `paid` only")
         s = session()

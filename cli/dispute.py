@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.options import AsJson
-from cli.session import bad_input, console, print_json, refuse, session, table
+from cli.session import bad_input, console, one_of, print_json, refuse, session, table
 from connectors.disputes import read_disputes
 from domain.units import to_major
 from store import disputes
@@ -27,8 +27,7 @@ def list_disputes(
     Example: meshline dispute list --state open
     """
     with bad_input():
-        if state and state not in STATES:
-            refuse(f"--state: {state!r} is none. Take one of {', '.join(STATES)}")
+        one_of("--state", state, STATES, or_none=True)
         s = session()
         with s.db.read() as connection:
             rows = disputes.listed(connection, (state,) if state else ())

@@ -26,6 +26,7 @@ from cli.session import (
     bad_input,
     console,
     errors,
+    one_of,
     print_json,
     refuse,
     session,
@@ -215,8 +216,7 @@ def report(
     Example: meshline reconcile report --html reconciliation.html --out differences.csv
     """
     with bad_input():
-        if state and state not in STATES:
-            refuse(f"--state: {state!r} is none. Take one of {', '.join(STATES)}")
+        one_of("--state", state, STATES, or_none=True)
         if html is not None:
             writable(html)
         s = session()

@@ -10,7 +10,7 @@ from activities.refund_desk import RefundDesk
 from cli.decide import act
 from cli.options import AsJson, Comment, OrderArg, User
 from cli.order import known_order
-from cli.session import bad_input, console, print_json, refuse, session, table
+from cli.session import bad_input, console, one_of, print_json, refuse, session, table
 from domain.cases import CaseAction
 from domain.refunds import RefundSum
 from domain.units import format_money, to_major, to_minor
@@ -35,8 +35,7 @@ def list_refunds(
     Example: meshline refund list --state settled
     """
     with bad_input():
-        if state and state not in STATES:
-            refuse(f"--state: {state!r} is none. Take one of {', '.join(STATES)}")
+        one_of("--state", state, STATES, or_none=True)
         s = session()
         with s.db.read() as connection:
             rows = refunds.listed(connection, (state,) if state else ())

@@ -12,7 +12,7 @@ from activities.return_desk import ReturnDesk
 from cli.decide import act
 from cli.options import AsJson, Comment, OrderArg, User
 from cli.order import known_order
-from cli.session import Session, bad_input, console, print_json, refuse, session, table
+from cli.session import Session, bad_input, console, one_of, print_json, refuse, session, table
 from cli.temporal import update
 from domain.cases import CaseAction, ExceptionCase
 from domain.decision import ReturnReason
@@ -72,8 +72,7 @@ def request(
     """
     with bad_input():
         s = session()
-        if wish not in WISHES:
-            refuse(f"--for: {wish!r} is none. Take one of {', '.join(WISHES)}")
+        one_of("--for", wish, WISHES)
         swaps = dict(_pair(x) for x in instead or ())
         if swaps and wish != "exchange":
             refuse("--instead: goes with `--for exchange` only")
@@ -102,8 +101,7 @@ def list_returns(
     Example: meshline return list --state in_transit
     """
     with bad_input():
-        if state and state not in STATES:
-            refuse(f"--state: {state!r} is none. Take one of {', '.join(STATES)}")
+        one_of("--state", state, STATES, or_none=True)
         s = session()
         of_order = known_order(s, order) if order else ""
         with s.db.read() as connection:
@@ -196,8 +194,7 @@ def recoveries_of(
     Example: meshline return recoveries --state written_off
     """
     with bad_input():
-        if state and state not in RECOVERY_STATES:
-            refuse(f"--state: {state!r} is none. Take one of {', '.join(RECOVERY_STATES)}")
+        one_of("--state", state, RECOVERY_STATES, or_none=True)
         s = session()
         with s.db.read() as connection:
             rows = recoveries.listed(connection, (state,) if state else ())

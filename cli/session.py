@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,6 +64,16 @@ def refuse(message: str, code: int = BAD_INPUT) -> NoReturn:
     """End the verb with a message on stderr."""
     errors.print(f"[red]✗[/] {message}", highlight=False, soft_wrap=True)
     raise typer.Exit(code)
+
+
+def one_of(option: str, value: str, allowed: Sequence[str], *, or_none: bool = False) -> None:
+    """Refuse a value that is none of those that an option takes.
+
+    Args:
+        or_none: an empty one is fine, too.
+    """
+    if value not in allowed and (value or not or_none):
+        refuse(f"{option}: {value!r} is none. Take one of {', '.join(allowed)}")
 
 
 def print_json(value: Any) -> None:

@@ -8,9 +8,6 @@ replayed like a stored success: only another key asks again.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,30 +21,22 @@ from simulators.app import Settings, Sim, Vendor
 from simulators.exports import credential, minor_units, oms_orders, payments
 from simulators.ledger import Json
 from simulators.outbox import stripe_signature
+from simulators.stripe_account import (
+    Params,
+    RefusedError,
+    amount_of,
+    expect,
+    fingerprint_of,
+    nested,
+)
+from simulators.stripe_reading import Reading
 
-Params = dict[str, str]
-API_VERSION = "2025-09-30.clover"
 AGREE = 0.8  # of the customers, that their card is kept and charged without them
 DECLINES = 0.15  # of such charges; a guess between a subscription's and a stranger's
 
 
-class RefusedError(Exception):
-    """A refusal in Stripe's error shape."""
-
-    def __init__(self, status: int, kind: str, code: str | None, message: str, **more: Any) -> None:
-        super().__init__(message)
-        self.status = status
-        error: Json = {"type": kind, "message": message, **more}
-        if code:
-            error["code"] = code
-        self.body = {"error": error}
-
-
-class Stripe:
+class Stripe(Reading):
     """One account."""
-
-    def __init__(self, sim: Sim) -> None:
-        self.sim, self.book = sim, sim.book
 
     def load(self) -> None:
         """Opens the intents of every exported order, once in the life of the directory."""
@@ -99,140 +88,15 @@ class Stripe:
             "payment_method": None,
             "setup_future_usage": None,
         } | (saved or {})
-        self._put(intent)
-        self._record("intent_created", intent, amount)
+        self.put(intent)
+        self.record("intent_created", intent, amount)
         return intent
-
-    # -- reading ---------------------------------------------------------------------------
-
-    def intent(self, key: str) -> Json:
-        found = self.book.get("intent", key)
-        if found is None:
-            message = f"No such payment_intent: '{key}'"
-            raise RefusedError(
-                404, "invalid_request_error", "resource_missing", message, param="intent"
-            )
-        return found
-
-    async def get_intent(self, request: Request) -> Response:
-        return JSONResponse(self.intent(request.path_params["id"]))
-
-    async def search_intents(self, request: Request) -> Response:
-        query = request.query_params.get("query", "")
-        match = re.fullmatch(r"\s*metadata\[['\"](\w+)['\"]\]\s*:\s*['\"](.*)['\"]\s*", query)
-        if match is None:
-            message = "We were unable to parse your search query."
-            raise RefusedError(400, "invalid_request_error", None, message, param="query")
-        name, value = match.groups()
-        found = self.book.referenced("intent", value)
-        rows = [one for one in found if one["metadata"].get(name) == value]
-        return JSONResponse(
-            {
-                "object": "search_result",
-                "url": "/v1/payment_intents/search",
-                "has_more": False,
-                "next_page": None,
-                "data": rows,
-            }
-        )
-
-    async def list_intents(self, request: Request) -> Response:
-        query = request.query_params
-        limit = min(int(query.get("limit", 10)), 100)
-        where, values = ["1"], list[Any]()
-        if query.get("customer"):
-            where.append("json_extract(body, '$.customer') = ?")
-            values.append(query["customer"])
-        if query.get("starting_after"):
-            where.append("seq < (SELECT seq FROM entity WHERE kind = 'intent' AND id = ?)")
-            values.append(query["starting_after"])
-        rows = self.book.select(
-            "intent", " AND ".join(where), values, order="seq DESC", limit=limit + 1
-        )
-        return JSONResponse(
-            {
-                "object": "list",
-                "url": "/v1/payment_intents",
-                "has_more": len(rows) > limit,
-                "data": rows[:limit],
-            }
-        )
-
-    async def list_refunds(self, request: Request) -> Response:
-        wanted = request.query_params.get("payment_intent")
-        limit = min(int(request.query_params.get("limit", 10)), 100)
-        where, values = ("ref = ?", [wanted]) if wanted else ("1", [])
-        rows = self.book.select("refund", where, values, order="seq DESC", limit=limit + 1)
-        return JSONResponse(
-            {
-                "object": "list",
-                "url": "/v1/refunds",
-                "has_more": len(rows) > limit,
-                "data": rows[:limit],
-            }
-        )
-
-    async def get_refund(self, request: Request) -> Response:
-        return JSONResponse(self._one("refund", request.path_params["id"]))
-
-    async def get_dispute(self, request: Request) -> Response:
-        return JSONResponse(self._one("dispute", request.path_params["id"]))
-
-    def _one(self, kind: str, key: str) -> Json:
-        found = self.book.get(kind, key)
-        if found is None:
-            message = f"No such {kind}: '{key}'"
-            raise RefusedError(404, "invalid_request_error", "resource_missing", message)
-        return found
-
-    async def list_transactions(self, request: Request) -> Response:
-        """Lines of the balance, the newest first, each with its source as it stands now."""
-        query = request.query_params
-        limit = min(int(query.get("limit", 10)), 100)
-        where, values = ["1"], list[Any]()
-        for name, sign in (("gte", ">="), ("gt", ">"), ("lte", "<="), ("lt", "<")):
-            if query.get(f"created[{name}]"):
-                where.append(f"json_extract(body, '$.created') {sign} ?")
-                values.append(int(query[f"created[{name}]"]))
-        if query.get("starting_after"):
-            where.append("seq < (SELECT seq FROM entity WHERE kind = 'transaction' AND id = ?)")
-            values.append(query["starting_after"])
-        rows = self.book.select(
-            "transaction", " AND ".join(where), values, order="seq DESC", limit=limit + 1
-        )
-        expanded = "data.source" in query.getlist("expand[]")
-        return JSONResponse(
-            {
-                "object": "list",
-                "url": "/v1/balance_transactions",
-                "has_more": len(rows) > limit,
-                "data": [self._expanded(r) if expanded else r for r in rows[:limit]],
-            }
-        )
-
-    def _expanded(self, line: Json) -> Json:
-        key = line["source"]
-        kind = {"re": "refund", "dp": "dispute"}.get(key[:2])
-        return {**line, "source": self.book.get(kind, key) if kind else self._charge(key)}
-
-    def _charge(self, key: str) -> Json:
-        charge = self._one("charge", key)
-        intent = self.intent(charge["payment_intent"])
-        refunds = self.book.referenced("refund", intent["id"])
-        standing = sum(r["amount"] for r in refunds if r["status"] not in ("failed", "canceled"))
-        return charge | {
-            "amount": intent["amount"],
-            "amount_captured": intent["amount_received"],
-            "amount_refunded": standing,
-            "metadata": intent["metadata"],
-            "refunded": standing == intent["amount_received"],
-        }
 
     # -- moving money ----------------------------------------------------------------------
 
     def capture(self, params: Params, key: str, request: Request) -> Json:
         intent = self.intent(request.path_params["id"])
-        _expect(intent, "requires_capture", "captured")
+        expect(intent, "requires_capture", "captured")
         if self.sim.dice.happens(self.sim.faults.payment_declined, "decline", intent["id"]):
             raise RefusedError(
                 402,
@@ -242,54 +106,42 @@ class Stripe:
                 decline_code="generic_decline",
                 payment_intent=intent,
             )
-        amount = _amount(params, "amount_to_capture", intent["amount_capturable"])
+        amount = amount_of(params, "amount_to_capture", intent["amount_capturable"])
         if amount > intent["amount_capturable"]:
             message = "The amount to capture is greater than the capturable amount."
             raise RefusedError(400, "invalid_request_error", "amount_too_large", message)
         intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
-        intent["metadata"] |= _nested(params, "metadata")
-        self._put(intent)
-        self._record("captured", intent, amount, key)
-        self._enter(intent, amount)
+        intent["metadata"] |= nested(params, "metadata")
+        self.put(intent)
+        self.record("captured", intent, amount, key)
+        self.enter(intent, amount)
         return intent
-
-    def _enter(self, intent: Json, amount: int) -> None:
-        """Money has come in: a charge, a line of the balance, an event."""
-        charge = {
-            "id": intent["latest_charge"],
-            "object": "charge",
-            "currency": intent["currency"],
-            "payment_intent": intent["id"],
-        }
-        self.book.put("charge", charge["id"], charge, ref=intent["id"])
-        self._move("charge", charge["id"], amount, intent["currency"])
-        self._event("payment_intent.succeeded", intent)
 
     def cancel(self, params: Params, key: str, request: Request) -> Json:
         intent = self.intent(request.path_params["id"])
-        _expect(intent, "requires_capture", "canceled")
+        expect(intent, "requires_capture", "canceled")
         intent |= {
             "status": "canceled",
             "amount_capturable": 0,
             "canceled_at": int(self.sim.clock.now().timestamp()),
             "cancellation_reason": params.get("cancellation_reason"),
         }
-        self._put(intent)
-        self._record("intent_cancelled", intent, intent["amount"], key)
-        self._event("payment_intent.canceled", intent)
+        self.put(intent)
+        self.record("intent_cancelled", intent, intent["amount"], key)
+        self.event("payment_intent.canceled", intent)
         return intent
 
     def update(self, params: Params, key: str, request: Request) -> Json:
         intent = self.intent(request.path_params["id"])
-        intent["metadata"] |= _nested(params, "metadata")
-        self._put(intent)
+        intent["metadata"] |= nested(params, "metadata")
+        self.put(intent)
         return intent
 
     def open_intent(self, params: Params, key: str, request: Request) -> Json:
         number = self.book.next_number("intent")
         new = "pi_" + self.sim.dice.token(24, "intent", number)
-        amount, currency = _amount(params, "amount", 0), params.get("currency", "usd").lower()
-        metadata = _nested(params, "metadata")
+        amount, currency = amount_of(params, "amount", 0), params.get("currency", "usd").lower()
+        metadata = nested(params, "metadata")
         if params.get("off_session") == "true" and params.get("confirm") == "true":
             return self._charge_again(new, amount, currency, metadata, params, key)
         return self.create_intent(new, amount, currency, metadata)
@@ -330,15 +182,15 @@ class Stripe:
             "canceled_at": None,
         }
         if self.sim.dice.happens(DECLINES, "declined again", new):
-            self._put(intent)
+            self.put(intent)
             asks = self.sim.dice.happens(0.3, "asks for its customer", new)
             code = "authentication_required" if asks else "card_declined"
             message = "Your card was declined."
             raise RefusedError(402, "card_error", code, message, payment_intent=intent)
         intent |= {"status": "succeeded", "amount_received": amount}
-        self._put(intent)
-        self._record("charged_again", intent, amount, key)
-        self._enter(intent, amount)
+        self.put(intent)
+        self.record("charged_again", intent, amount, key)
+        self.enter(intent, amount)
         return intent
 
     def refund(self, params: Params, key: str, request: Request) -> Json:
@@ -348,7 +200,7 @@ class Stripe:
         if left <= 0:
             code = "charge_already_refunded" if earlier else "charge_not_captured"
             raise RefusedError(400, "invalid_request_error", code, "There is nothing to refund.")
-        amount = _amount(params, "amount", left)
+        amount = amount_of(params, "amount", left)
         if amount > left:
             message = f"Refund amount ({amount}) is greater than unrefunded amount ({left})."
             raise RefusedError(400, "invalid_request_error", None, message, param="amount")
@@ -360,16 +212,16 @@ class Stripe:
             "charge": intent["latest_charge"],
             "created": int(self.sim.clock.now().timestamp()),
             "currency": intent["currency"],
-            "metadata": _nested(params, "metadata"),
+            "metadata": nested(params, "metadata"),
             "payment_intent": intent["id"],
             "reason": params.get("reason"),
             "status": "succeeded",
         }
         self.book.put("refund", refund["id"], refund, ref=intent["id"])
-        self._move("refund", refund["id"], -amount, intent["currency"])
-        self._record("refunded", refund, amount, key, intent)
-        self._event("refund.updated", refund)
-        self._event("charge.refunded", self._charge(intent["latest_charge"]))
+        self.move("refund", refund["id"], -amount, intent["currency"])
+        self.record("refunded", refund, amount, key, intent)
+        self.event("refund.updated", refund)
+        self.event("charge.refunded", self.charge(intent["latest_charge"]))
         return refund
 
     # -- idempotency -----------------------------------------------------------------------
@@ -380,7 +232,7 @@ class Stripe:
         async def endpoint(request: Request) -> Response:
             raw = await request.body()
             key = request.headers.get("idempotency-key", "")
-            replayed = self._replay(key, _fingerprint(request.url.path, raw))
+            replayed = self._replay(key, fingerprint_of(request.url.path, raw))
             if replayed is not None:
                 return replayed
             with self.book.transaction():
@@ -389,7 +241,7 @@ class Stripe:
                 except RefusedError as refusal:
                     status, body = refusal.status, refusal.body
                 if key:
-                    print_ = _fingerprint(request.url.path, raw)
+                    print_ = fingerprint_of(request.url.path, raw)
                     self.book.remember(key, print_, status, body)
             return JSONResponse(body, status)
 
@@ -409,7 +261,7 @@ class Stripe:
         key = Request(scope).headers.get("idempotency-key", "")
         if scope["method"] != "POST" or not key:
             return None
-        fingerprint = _fingerprint(scope["path"], body)
+        fingerprint = fingerprint_of(scope["path"], body)
         with self.book.transaction():
             replayed = self._replay(key, fingerprint)
             if replayed is not None:
@@ -423,7 +275,7 @@ class Stripe:
     def dispute(self, params: Params, key: str, request: Request) -> Json:
         """The payer's bank takes a payment back. Not of Stripe's API: the world's own hand."""
         intent = self.intent(params.get("payment_intent", ""))
-        amount = _amount(params, "amount", intent["amount_received"])
+        amount = amount_of(params, "amount", intent["amount_received"])
         number = self.book.next_number("dispute")
         now = int(self.sim.clock.now().timestamp())
         dispute: Json = {
@@ -440,104 +292,18 @@ class Stripe:
             "status": "needs_response",
         }
         self.book.put("dispute", dispute["id"], dispute, ref=intent["id"])
-        self._move("adjustment", dispute["id"], -amount, intent["currency"])
-        self._record("disputed", dispute, amount, key, intent)
-        self._event("charge.dispute.created", dispute)
+        self.move("adjustment", dispute["id"], -amount, intent["currency"])
+        self.record("disputed", dispute, amount, key, intent)
+        self.event("charge.dispute.created", dispute)
         return dispute
 
     def decide_dispute(self, params: Params, key: str, request: Request) -> Json:
         """The bank has decided it: ``status`` won or lost."""
-        dispute = self._one("dispute", request.path_params["id"])
+        dispute = self.one("dispute", request.path_params["id"])
         dispute["status"] = params.get("status", "lost")
         self.book.put("dispute", dispute["id"], dispute, ref=dispute["payment_intent"])
-        self._event("charge.dispute.closed", dispute)
+        self.event("charge.dispute.closed", dispute)
         return dispute
-
-    # -- keeping ---------------------------------------------------------------------------
-
-    def _put(self, intent: Json) -> None:
-        metadata = intent["metadata"]
-        reference = metadata.get("order_id") or metadata.get("reference") or ""
-        self.book.put("intent", intent["id"], intent, ref=reference)
-
-    def _record(
-        self, effect: str, subject: Json, amount: int, key: str = "", owner: Json | None = None
-    ) -> None:
-        metadata = {**(owner or {}).get("metadata", {}), **subject["metadata"]}
-        self.book.record(
-            effect,
-            subject["id"],
-            str(metadata.get("order_id") or metadata.get("reference") or ""),
-            key=key,
-            amount_minor=amount,
-            currency=subject["currency"].upper(),
-            body={"metadata": metadata, "payment_intent": (owner or subject)["id"]},
-        )
-
-    def _move(self, kind: str, source: str, amount: int, currency: str) -> None:
-        """A line of the balance."""
-        number = self.book.next_number("transaction")
-        line: Json = {
-            "id": "txn_" + self.sim.dice.token(24, "transaction", number),
-            "object": "balance_transaction",
-            "amount": amount,
-            "created": int(self.sim.clock.now().timestamp()),
-            "currency": currency,
-            "fee": 0,
-            "net": amount,
-            "source": source,
-            "status": "available",
-            "type": kind,
-        }
-        self.book.put("transaction", line["id"], line, ref=source)
-
-    def _event(self, kind: str, subject: Json) -> None:
-        number = self.book.next_number("event")
-        key = "evt_" + self.sim.dice.token(24, "event", number)
-        event = {
-            "id": key,
-            "object": "event",
-            "api_version": API_VERSION,
-            "created": int(self.sim.clock.now().timestamp()),
-            "livemode": False,
-            "type": kind,
-            "data": {"object": subject},
-        }
-        self.sim.outbox.post("/stripe", kind, key, event)
-
-
-def _expect(intent: Json, status: str, verb: str) -> None:
-    if intent["status"] != status:
-        message = (
-            f"This PaymentIntent could not be {verb} because it has a status of {intent['status']}."
-        )
-        raise RefusedError(
-            400,
-            "invalid_request_error",
-            "payment_intent_unexpected_state",
-            message,
-            payment_intent=intent,
-        )
-
-
-def _amount(params: Params, name: str, default: int) -> int:
-    text = params.get(name, str(default))
-    if not text.isdigit() or int(text) <= 0:
-        code = "parameter_invalid_integer"
-        raise RefusedError(
-            400, "invalid_request_error", code, f"Invalid integer: {text}", param=name
-        )
-    return int(text)
-
-
-def _nested(params: Params, name: str) -> Params:
-    prefix = name + "["
-    return {k[len(prefix) : -1]: v for k, v in params.items() if k.startswith(prefix)}
-
-
-def _fingerprint(path: str, raw: bytes) -> str:
-    pairs = sorted(parse_qsl(raw.decode()))
-    return hashlib.sha256(json.dumps([path, pairs]).encode()).hexdigest()
 
 
 def refuse(request: Request) -> Response | None:
