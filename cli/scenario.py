@@ -9,22 +9,24 @@ import typer
 
 from activities.settings import ROOT
 from cli.options import AsJson
-from cli.page import Html, writable, write
+from cli.page import Html, writable
 from cli.policy_backtest import Processes
 from cli.scenario_parts import (
-    INTERVALS,
     SCALES,
+    Listing,
     Seeds,
     Sensitivity,
+    Story,
     difference,
-    keep_in_memory,
+    finish,
+    given,
+    policies_of,
+    prepare,
     prepared,
-    print_rows,
-    print_verdicts,
     scaled,
     title_of,
 )
-from cli.session import bad_input, console, print_json, table
+from cli.session import bad_input
 from cli.spreading import spread
 from domain.network import Network
 from policies import Library
@@ -40,6 +42,12 @@ from scenarios.sensitivity import Finding, found, variants
 
 NETWORK = ROOT / "config" / "scenarios" / "promo_spike.yaml"
 RULE = "the first node in list order that has stock; express where ground would miss the promise"
+
+HEAD = (
+    "", "no spike\nbefore", "\nMeshline", "spike\nbefore", "\nMeshline", "\ndiffers",
+    "\n95 % interval",
+)  # fmt: skip
+SENSITIVITY = ("before → Meshline", "express", "less, %", "on time, %", "cost")
 
 Spike = Annotated[
     float, typer.Option(min=1, max=10, help="So many times the orders, on the days of the spike.")
@@ -82,16 +90,14 @@ def promo_spike(
         network, library = prepared(NETWORK)
     report = played(network, library, replace(PromoSpike(), spike=spike), seeds, sensitivity,
                     processes)  # fmt: skip
-    if html is not None:
-        from cli.scenario_page import page  # draws: nothing to a verb that does not
+    story = told(report)
 
-        write(html, page(report))
-    if as_json:
-        print_json(as_data(report))
-        return
-    show(report)
-    if html is not None:
-        console.print(f"report: {html}", highlight=False, soft_wrap=True)
+    def page() -> str:
+        from cli import scenario_page  # draws: nothing to a verb that does not
+
+        return scenario_page.page(report, story)
+
+    finish(story, lambda: as_data(report), page, html, as_json)
 
 
 # --- playing ---------------------------------------------------------------------------------
@@ -114,32 +120,20 @@ def played(
     tasks = [Task(p, seed, calm=True) for seed in range(1, seeds + 1)]
     others = variants(p)[1:] if sensitivity else ()
     tasks += [Task(v.parameters, seed, False) for v in others for seed in range(1, seeds + 1)]
-    runs = spread("seeds", _play, tasks, processes, _prepare)
+    runs = spread("seeds", _play, tasks, processes, prepare, NETWORK)
     base = runs[:seeds]
     findings = [found(variants(p)[0].name, base)] if sensitivity else []
     for n, variant in enumerate(others, start=1):
         findings.append(found(variant.name, runs[n * seeds : (n + 1) * seeds]))
     return Report(
         parameters=p, runs=base, comparison=compare(base), findings=findings,
-        policies={
-            point: tuple(policy.label for policy in library.points[point])
-            for point in ("route", "approve", "reroute")
-        },
+        policies=policies_of(library, "route", "approve", "reroute"),
         nodes=tuple(node.id for node in network.nodes), currency=network.currency,
     )  # fmt: skip
 
 
-_given: list[tuple[Network, Library]] = []
-
-
-def _prepare() -> None:
-    """Once a process: the network and its policies."""
-    _given[:] = [prepared(NETWORK)]
-    keep_in_memory()
-
-
 def _play(task: Task) -> SeedRun:
-    network, library = _given[0]
+    network, library = given()
     return play_seed(network, library, task.parameters, task.seed, calm=task.calm)
 
 
@@ -163,22 +157,20 @@ def as_data(report: Report) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def show(report: Report) -> None:
-    """The report for a terminal."""
-    console.print(f"[bold]{headline(report)}[/]", highlight=False)
-    console.print(f"  before-state  {RULE}", highlight=False)
-    documents = "; ".join(", ".join(of) for of in report.policies.values())
-    console.print(f"  Meshline      {documents}\n", highlight=False)
-    listed = table(
-        "", "", "no spike\nbefore", "\nMeshline", "spike\nbefore", "\nMeshline", "\ndiffers",
-        "\n95 % interval",
-    )  # fmt: skip
-    print_rows(listed, rows(report))
-    print_verdicts(verdicts(report.comparison))
-    if report.findings:
-        title = f"\nOne parameter at a time; express and cost per order, {report.currency}"
-        print_rows(table(title, *SENSITIVITY), sensitivity_rows(report))
-    console.print(INTERVALS, style="dim", highlight=False)
+def told(report: Report) -> Story:
+    """The report in words."""
+    title = f"\nOne parameter at a time; express and cost per order, {report.currency}"
+    return Story(
+        name="Promotion spike",
+        headline=headline(report),
+        rule=RULE,
+        policies=report.policies,
+        comparison=Listing("", HEAD, rows(report)),
+        verdicts=verdicts(report.comparison),
+        sensitivity=Listing(title, SENSITIVITY, sensitivity_rows(report))
+        if report.findings
+        else None,
+    )
 
 
 def headline(report: Report) -> str:
@@ -219,9 +211,6 @@ def verdicts(comparison: Comparison) -> list[tuple[bool, str]]:
             f"the aim is no worse than {-ON_TIME_SLACK * 100:+.0f}",
         ),
     ]
-
-
-SENSITIVITY = ("before → Meshline", "express", "less, %", "on time, %", "cost")
 
 
 def sensitivity_rows(report: Report) -> list[tuple[str, ...]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 from cli.page import BEFORE as GREY
-from cli.page import BETTER, OURS, WORSE, document, figure, listed, two
-from cli.scenario import RULE, SENSITIVITY, Report, headline, rows, sensitivity_rows, verdicts
+from cli.page import BETTER, OURS, WORSE, figure
+from cli.scenario import Report
+from cli.scenario_parts import Story, page_of
 from domain.units import exponent
 from scenarios.comparison import LESS_EXPRESS, less_express
 from scenarios.promo_spike import CALM
@@ -17,42 +17,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIDES = ((BEFORE, "before-state", GREY), (MESHLINE, "Meshline", OURS))
-COLUMNS = (
-    "", "No spike: before", "Meshline", "Spike: before", "Meshline", "Difference", "95 % interval",
-)  # fmt: skip
 
 
-def page(report: Report) -> str:
+NOTE = (
+    "Both sides face the same orders, stock, capacities, carriers and luck. Touches are counted "
+    "alike: approvals that policy asks for, late picks, orders that cannot be served."
+)
+
+
+def page(report: Report, story: Story) -> str:
     """The whole page."""
-    documents = "; ".join(f"{point}: {', '.join(of)}" for point, of in report.policies.items())
-    parts = [
-        f"<h1>{escape(headline(report))}</h1>",
-        f"<p>Before-state: {escape(RULE)}.</p><p>Meshline: {escape(documents)}.</p>",
-        "".join(
-            f'<p class="sum"><b class="{"better" if met else "worse"}">'
-            f"{'✓' if met else '✗'}</b> {escape(text)}</p>"
-            for met, text in verdicts(report.comparison)
-        ),
-        listed(COLUMNS, rows(report)),
-        "<p>Both sides face the same orders, stock, capacities, carriers and luck. Touches are "
-        "counted alike: approvals that policy asks for, late picks, orders that cannot be served. "
-        "Interval: 95 % of 2,000 bootstrap resamples of the seeds (percentiles).</p>",
-        two(
-            [
-                figure("Express spend by day of the order", lambda ax: _express(ax, report)),
-                figure("On time by day of the order", lambda ax: _on_time(ax, report)),
-                figure("Less express spend, seed by seed", lambda ax: _seeds(ax, report)),
-                figure("Where parts ship from, in the spike", lambda ax: _nodes(ax, report)),
-            ]
-        ),
+    figures = [
+        figure("Express spend by day of the order", lambda ax: _express(ax, report)),
+        figure("On time by day of the order", lambda ax: _on_time(ax, report)),
+        figure("Less express spend, seed by seed", lambda ax: _seeds(ax, report)),
+        figure("Where parts ship from, in the spike", lambda ax: _nodes(ax, report)),
     ]
-    if report.findings:
-        parts += [
-            f"<h2>One parameter at a time; express and cost per order, {report.currency}</h2>",
-            f'<div class="wide">{listed(SENSITIVITY, sensitivity_rows(report))}</div>',
-            two([figure("Express spend per order", lambda ax: _sensitivity(ax, report))]),
-        ]
-    return document("Promotion spike", parts)
+    more = [figure("Express spend per order", lambda ax: _sensitivity(ax, report))]
+    return page_of(story, NOTE, figures, more if report.findings else ())
 
 
 def _by_day(report: Report, side: str, name: str) -> list[int]:

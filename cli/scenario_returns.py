@@ -7,21 +7,23 @@ from typing import Any
 
 from activities.settings import ROOT
 from cli.options import AsJson
-from cli.page import Html, writable, write
+from cli.page import Html, writable
 from cli.policy_backtest import Processes
 from cli.scenario_parts import (
-    INTERVALS,
+    Listing,
     Seeds,
     Sensitivity,
+    Story,
     difference,
-    keep_in_memory,
+    finish,
+    given,
+    policies_of,
+    prepare,
     prepared,
-    print_rows,
-    print_verdicts,
     scaled,
     title_of,
 )
-from cli.session import bad_input, console, print_json, table
+from cli.session import bad_input
 from cli.spreading import spread
 from domain.network import Network
 from policies import Library
@@ -76,16 +78,14 @@ def returns(
     with bad_input():
         network, library = prepared(NETWORK)
     report = played(network, library, Returns(), seeds, sensitivity, processes)
-    if html is not None:
-        from cli.scenario_returns_page import page  # draws: nothing to a verb that does not
+    story = told(report)
 
-        write(html, page(report))
-    if as_json:
-        print_json(as_data(report))
-        return
-    show(report)
-    if html is not None:
-        console.print(f"report: {html}", highlight=False, soft_wrap=True)
+    def page() -> str:
+        from cli import scenario_returns_page  # draws: nothing to a verb that does not
+
+        return scenario_returns_page.page(report, story)
+
+    finish(story, lambda: as_data(report), page, html, as_json)
 
 
 # --- playing ---------------------------------------------------------------------------------
@@ -106,32 +106,20 @@ def played(
     """Play all seeds, and those of the sensitivity table where it is wanted."""
     rows = variants(p) if sensitivity else variants(p)[:1]
     tasks = [Task(row.parameters, seed) for row in rows for seed in range(1, seeds + 1)]
-    runs = spread("seeds", _play, tasks, processes, _prepare)
+    runs = spread("seeds", _play, tasks, processes, prepare, NETWORK)
     findings = [
         found(row.name, runs[n * seeds : (n + 1) * seeds]) for n, row in enumerate(rows)
     ]  # fmt: skip
     return Report(
         parameters=p, runs=runs[:seeds], comparison=compare(runs[:seeds]),
         findings=findings if sensitivity else [],
-        policies={
-            point: tuple(policy.label for policy in library.points[point])
-            for point in ("return", "refund")
-        },
+        policies=policies_of(library, "return", "refund"),
         currency=network.currency,
     )  # fmt: skip
 
 
-_given: list[tuple[Network, Library]] = []
-
-
-def _prepare() -> None:
-    """Once a process: the network and its policies."""
-    _given[:] = [prepared(NETWORK)]
-    keep_in_memory()
-
-
 def _play(task: Task) -> SeedRun:
-    network, library = _given[0]
+    network, library = given()
     return play_seed(network, library, task.parameters, task.seed)
 
 
@@ -157,18 +145,20 @@ def as_data(report: Report) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def show(report: Report) -> None:
-    """The report for a terminal."""
-    console.print(f"[bold]{headline(report)}[/]", highlight=False)
-    console.print(f"  before-state  {RULE}", highlight=False)
-    documents = "; ".join(", ".join(of) for of in report.policies.values())
-    console.print(f"  Meshline      {documents}\n", highlight=False)
-    print_rows(table("", *HEAD), rows(report))
-    print_verdicts(verdicts(report))
-    if report.findings:
-        title = f"\nOne parameter at a time; leaked per return, {report.currency}"
-        print_rows(table(title, *SENSITIVITY), sensitivity_rows(report))
-    console.print(INTERVALS, style="dim", highlight=False)
+def told(report: Report) -> Story:
+    """The report in words."""
+    title = f"\nOne parameter at a time; leaked per return, {report.currency}"
+    return Story(
+        name="Returns",
+        headline=headline(report),
+        rule=RULE,
+        policies=report.policies,
+        comparison=Listing("", HEAD, rows(report)),
+        verdicts=verdicts(report),
+        sensitivity=Listing(title, SENSITIVITY, sensitivity_rows(report))
+        if report.findings
+        else None,
+    )
 
 
 def headline(report: Report) -> str:

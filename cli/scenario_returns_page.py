@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cli.page import BEFORE as GREY
-from cli.page import OURS, WORSE, document, figure, listed, two
-from cli.scenario_returns import (
-    HEAD,
-    RULE,
-    SENSITIVITY,
-    Report,
-    headline,
-    rows,
-    sensitivity_rows,
-    verdicts,
-)
+from cli.page import OURS, WORSE, figure
+from cli.scenario_parts import Story, page_of
+from cli.scenario_returns import Report
 from scenarios.returns.comparison import MOST_HOURS
 from scenarios.returns.measures import KINDS
 from scenarios.seeds import BEFORE, MESHLINE
@@ -34,37 +25,22 @@ STAGES = (
 SHOWN_DAYS = 14
 
 
-def page(report: Report) -> str:
+NOTE = (
+    "Both sides face the same customers, parcels, people and dock. Hours are of refunds that were "
+    "owed; leaked is what was paid, should not have been, and was not taken back."
+)
+
+
+def page(report: Report, story: Story) -> str:
     """The whole page."""
-    documents = "; ".join(f"{point}: {', '.join(of)}" for point, of in report.policies.items())
-    parts = [
-        f"<h1>{escape(headline(report))}</h1>",
-        f"<p>Before-state: {escape(RULE)}.</p><p>Meshline: {escape(documents)}.</p>",
-        "".join(
-            f'<p class="sum"><b class="{"better" if met else "worse"}">'
-            f"{'✓' if met else '✗'}</b> {escape(text)}</p>"
-            for met, text in verdicts(report)
-        ),
-        listed(HEAD, rows(report)),
-        "<p>Both sides face the same customers, parcels, people and dock. Hours are of refunds "
-        "that were owed; leaked is what was paid and should not have been. "
-        "Interval: 95 % of 2,000 bootstrap resamples of the seeds (percentiles).</p>",
-        two(
-            [
-                figure("From the hand-over to the refund", lambda ax: _waits(ax, report)),
-                figure("When refunds are paid", lambda ax: _stages(ax, report)),
-                figure("What should not have been paid", lambda ax: _leaks(ax, report)),
-                figure("Leaked per return, seed by seed", lambda ax: _seeds(ax, report)),
-            ]
-        ),
+    figures = [
+        figure("From the hand-over to the refund", lambda ax: _waits(ax, report)),
+        figure("When refunds are paid", lambda ax: _stages(ax, report)),
+        figure("What leaked, by why it should not have been paid", lambda ax: _leaks(ax, report)),
+        figure("Leaked per return, seed by seed", lambda ax: _seeds(ax, report)),
     ]
-    if report.findings:
-        parts += [
-            f"<h2>One parameter at a time; leaked per return, {report.currency}</h2>",
-            f'<div class="wide">{listed(SENSITIVITY, sensitivity_rows(report))}</div>',
-            two([figure("Half of the refunds within", lambda ax: _sensitivity(ax, report))]),
-        ]
-    return document("Returns", parts)
+    more = [figure("Half of the refunds within", lambda ax: _sensitivity(ax, report))]
+    return page_of(story, NOTE, figures, more if report.findings else ())
 
 
 def _waits(axes: Axes, report: Report) -> None:

@@ -58,7 +58,7 @@ def test_a_person_reads_both_sides_and_whether_it_holds(tmp_path: Path) -> None:
         assert words in told
     text = page.read_text()
     assert text.count("<svg") == 5
-    assert "What should not have been paid" in text
+    assert "What leaked, by why it should not have been paid" in text
     assert not any(outside in text for outside in ("src=", 'href="http', "@import"))
 
 
