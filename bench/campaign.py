@@ -35,8 +35,8 @@ RATE = 9_600  # business seconds a second: parcels on the way are waited for les
 LONGEST = 1_200  # seconds a run may take
 COLUMNS = (
     "commit", "orders", "completed", "cancelled", "rejected", "held", "waiting", "exceptions",
-    "returns", "returns_over", "approvals", "retries", "compensations", "labels_bought",
-    "labels_voided", "duplicates", "lost", "oversold", "refunds_over", "seconds",
+    "returns", "returns_over", "recovered", "approvals", "retries", "compensations",
+    "labels_bought", "labels_voided", "duplicates", "lost", "oversold", "refunds_over", "seconds",
 )  # fmt: skip
 WORKER_KILLS, SERVER_KILLS = 5, 2
 STORIES = (("promo-spike", "--sensitivity"), ("carrier-outage",))

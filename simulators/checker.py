@@ -374,6 +374,7 @@ FIGURES = {
         AND id IN (SELECT order_id FROM ours.exceptions WHERE status IN unsettled)""",
     "returns": "SELECT count(*) FROM ours.returns",
     "returns_over": "SELECT count(*) FROM ours.returns WHERE state IN over_and_done",
+    "recovered": "SELECT count(*) FROM ours.recoveries WHERE state = 'settled'",
     "exceptions": "SELECT count(*) FROM ours.exceptions",
     "approvals": "SELECT count(*) FROM ours.audit WHERE action = 'case_approve'",
     "retries": "SELECT 0",

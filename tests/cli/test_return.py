@@ -109,3 +109,27 @@ def test_only_those_with_a_role_ask_and_only_for_what_there_is() -> None:
     assert (code, "Say what came, or --last" in said) == (2, True)
     code, said = run("list", "--state", "lost")
     assert (code, "Take one of requested" in said) == (2, True)
+
+
+def test_what_is_taken_back_is_listed_and_shown() -> None:
+    mine = json.loads(run("request", "7", "--line", "1", "--as", "casey", "--json")[1])["id"]
+    code, said = run("recover", mine, "--as", "kim")
+    assert (code, "nothing about it waits to be taken back" in said) == (2, True)
+    with Settings.load().open_database().write() as connection:
+        connection.execute(
+            t.recoveries.insert().values(
+                id=f"{mine}/recovery", return_id=mine, order_id=ORDER, state="settled",
+                amount_minor=4_000, currency="USD", body="{}", requester="kim", ended_by="dana",
+                external_id="bank transfer", requested_at=NOW,
+            )
+        )  # fmt: skip
+    code, said = run("recoveries")
+    assert (code, "1 recoveries, 40.00 USD" in said, "bank transfer" in said) == (0, True, True)
+    (found,) = json.loads(run("recoveries", "--state", "settled", "--json")[1])
+    assert (found["return_id"], found["amount_minor"]) == (mine, 4_000)
+    assert json.loads(run("recoveries", "--state", "failed", "--json")[1]) == []
+    code, said = run("recoveries", "--state", "lost")
+    assert (code, "Take one of requested, pending, settled" in said) == (2, True)
+    assert "4000 USD: settled" in run("show", mine)[1]
+    shown = CliRunner().invoke(app, ["order", "show", "7"])
+    assert "4000 USD: settled" in shown.output

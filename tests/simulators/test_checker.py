@@ -205,7 +205,7 @@ def _fulfillment(where: str, sku: str, status: str) -> Iterator[SQLModel]:
 def test_a_clean_run_has_no_violations(run: Run) -> None:
     assert run.verdict() == {
         "orders": 3, "completed": 2, "cancelled": 0, "rejected": 0, "held": 1, "waiting": 0,
-        "returns": 1, "returns_over": 1, "exceptions": 1, "approvals": 1,
+        "returns": 1, "returns_over": 1, "recovered": 0, "exceptions": 1, "approvals": 1,
         "retries": 0, "compensations": 0, "labels_bought": 2,
         "labels_voided": 1, "duplicates": 0, "lost": 0, "oversold": 0, "refunds_over": 0,
         "violations": [],
