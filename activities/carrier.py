@@ -66,13 +66,8 @@ class CarrierActivities:
         carrier = self._carrier(request.connector)
         parcels = await self._c.db.in_thread(self._coming_back, request)
         for parcel in parcels:
-            with vendor_errors():
-                found = (
-                    await carrier.find(parcel.reference) if activity.info().attempt > 1 else None
-                )
-                label = found or await carrier.buy(
-                    parcel, None, f"{request.key}/{parcel.reference}"
-                )
+            with vendor_errors():  # what an earlier attempt has bought is bought once
+                label = await carrier.buy(parcel, None, f"{request.key}/{parcel.reference}")
             await self._c.db.in_thread(self._record_back, request, parcel.reference, label)
         return m.Audited()
 
@@ -101,6 +96,7 @@ class CarrierActivities:
                 ship_to=_address(node),
                 currency=self._c.network.currency,
                 comes_back=True,
+                with_code=self._c.network.returns.dropoff_code,
             )
             for name, box in named.items()
             if name not in known
@@ -112,7 +108,7 @@ class CarrierActivities:
             fulfillments.add_shipment(
                 connection, shipment_id, row, label.tracking, request.connector,
                 label.external_id, label.tracker_id, label.label_url, label.cost_minor,
-                label.currency, None, request.at, inbound=True,
+                label.currency, None, request.at, inbound=True, code_url=label.code_url,
             )  # fmt: skip
 
     @activity.defn(name=Activity.PROBE_CARRIER)

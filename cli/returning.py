@@ -144,7 +144,7 @@ def show(name: ReturnArg, as_json: AsJson = False) -> None:
     for part, text in (
         ("lines", "{line_id} {sku}: {quantity} to {node}, {reason}; {received} received, "
                   "{inspected} looked at, {accepted} count, {missing} missing, {extra} extra"),
-        ("parcels", "{id} {carrier} {service} {tracking_number}: {status} {label_url}"),
+        ("parcels", "{id} {carrier} {service} {tracking_number}: {status} {label_url} {code_url}"),
         ("inspections", "{line_id} {sku}: {quantity} {grade}, {disposition}, by {user}"),
         ("refunds", "{method} {amount_minor} {currency}: {state} {id} ({because})"),
         ("recoveries", "{amount_minor} {currency}: {state} {id} {external_id}"),

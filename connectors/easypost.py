@@ -20,7 +20,15 @@ from connectors import errors as e
 from connectors import signatures
 from connectors.credentials import seconds, secret, webhook_secrets
 from connectors.easypost_facts import Refund, Tracker, observations, voided
-from connectors.easypost_wire import Rate, Shipment, ounces, same_parcel, wire_address, wire_parcel
+from connectors.easypost_wire import (
+    QR_CODE,
+    Rate,
+    Shipment,
+    ounces,
+    same_parcel,
+    wire_address,
+    wire_parcel,
+)
 from connectors.http import Effect, Reply, VendorHttp, Wire, parsed
 from connectors.ports import CancelOutcome, Inbound, Label, ParcelRequest
 from domain.fulfillment import Observation
@@ -30,6 +38,7 @@ from domain.units import to_minor
 
 SHIPMENTS = "/v2/shipments"
 ONE = SHIPMENTS + "/{id}"
+WITH_CODES = ("USPS",)  # carriers whose counters print a label by a code
 MAX_PAGES = 10  # of purchased shipments, looked through for a reference
 log = structlog.get_logger()
 
@@ -74,7 +83,7 @@ class EasyPost:
         newest = await self._newest(parcel.reference)
         live = await self._live(parcel.reference, newest)
         if live is not None:
-            return self._label(live)
+            return await self._with_code(live, parcel)
         usable = newest is not None and not newest.bought and same_parcel(newest, parcel)
         shipment = newest if newest is not None and usable else await self._create(parcel)
         rate = self._rate(shipment, parcel)
@@ -82,7 +91,7 @@ class EasyPost:
         if max_minor is not None and quote > max_minor:
             text = f"{rate.carrier} {rate.service} costs {quote}, {max_minor} is allowed"
             raise e.QuoteTooHigh(self.config.name, text, quote)
-        return self._label(await self._pay(shipment.id, rate.id))
+        return await self._with_code(await self._pay(shipment.id, rate.id), parcel)
 
     async def find(self, reference: str) -> Label | None:
         """The live label of a reference: bought, and no refund asked for."""
@@ -222,6 +231,26 @@ class EasyPost:
                 raise
         return await self._read(shipment_id)
 
+    async def _with_code(self, shipment: Shipment, parcel: ParcelRequest) -> Label:
+        """The label, with the code of the carrier's counter where one is wanted and to be had.
+
+        Without it the customer prints the label: no reason to have none.
+        """
+        label = self._label(shipment)
+        if not parcel.with_code or shipment.code_url or label.tracking.carrier not in WITH_CODES:
+            return label
+        try:
+            made = await self._http.call(
+                Shipment, "POST", ONE + "/forms", at={"id": shipment.id},
+                json={"form": {"type": QR_CODE}}, effect=Effect.KEYED,
+            )  # fmt: skip
+        except e.Refused as refused:
+            log.warning(
+                "no code", connector=self.config.name, shipment=shipment.id, why=refused.code
+            )
+            return label
+        return label.model_copy(update={"code_url": made.code_url})
+
     async def _unrefundable(self, external_id: str) -> CancelOutcome:
         shipment = await self._read(external_id)
         if not shipment.bought:
@@ -296,6 +325,7 @@ class EasyPost:
                 "cost_minor": self._minor(rate),
                 "currency": rate.currency,
                 "label_url": (label.label_url if label else "") or "",
+                "code_url": shipment.code_url,
             }
         )
 

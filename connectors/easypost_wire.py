@@ -13,6 +13,8 @@ from connectors.ports import ParcelRequest
 from domain.order import Address
 from domain.units import MG_PER_OUNCE, TENTH_MM_PER_INCH, ceil_tolerant
 
+QR_CODE = "label_qr_code"  # the form that EasyPost makes for it
+
 
 class Rate(Wire):
     """A price of one service; ``rate`` is a decimal numeral in major units."""
@@ -31,6 +33,11 @@ class Rate(Wire):
 
 class _PostageLabel(Wire):
     label_url: str | None = None
+
+
+class _Form(Wire):
+    form_type: str
+    form_url: str | None = None
 
 
 class _Parcel(Wire):
@@ -56,6 +63,7 @@ class Shipment(Wire):
     refund_status: str | None = None
     to_address: _Address | None = None
     parcel: _Parcel | None = None
+    forms: tuple[_Form, ...] | None = None
 
     @field_validator("created_at")
     @classmethod
@@ -65,6 +73,12 @@ class Shipment(Wire):
     @property
     def bought(self) -> bool:
         return self.postage_label is not None
+
+    @property
+    def code_url(self) -> str:
+        """The code by which the carrier's counter prints the label; empty without one."""
+        urls = (form.form_url for form in self.forms or () if form.form_type == QR_CODE)
+        return next(filter(None, urls), "")
 
     @property
     def live(self) -> bool:

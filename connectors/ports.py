@@ -76,6 +76,8 @@ class ParcelRequest(Frozen):
     Attributes:
         comes_back: from ``ship_from`` to ``ship_to``, as always, but a customer sends it: some
             carriers bill such labels otherwise.
+        with_code: a code is wanted by which the carrier's counter prints the label, where it has
+            such a thing.
     """
 
     reference: str
@@ -89,6 +91,7 @@ class ParcelRequest(Frozen):
     ship_to: Address
     currency: str = "USD"
     comes_back: bool = False
+    with_code: bool = False
 
 
 class Quote(Frozen):
@@ -102,7 +105,7 @@ class Quote(Frozen):
 
 
 class Label(Frozen):
-    """A bought label."""
+    """A bought label. ``code_url``: the code of the counter, where there is one."""
 
     external_id: str
     tracker_id: str
@@ -110,6 +113,7 @@ class Label(Frozen):
     cost_minor: int
     currency: str
     label_url: str = ""
+    code_url: str = ""
 
 
 class Confirmation(Frozen):

@@ -86,6 +86,8 @@ class ReturnTerms(Frozen):
     Attributes:
         node: where they go to; empty sends them to the node that shipped them.
         service: buys a label for each approved return; empty leaves the way back to customers.
+        dropoff_code: a code goes with the label, where the carrier has such: its counter prints
+            the label by it.
         expires_days: after the approval, for a return that no carrier has scanned.
         lost_days: after the first scan, for a parcel that does not arrive.
         rest_days: after a part has arrived, for the rest.
@@ -97,6 +99,7 @@ class ReturnTerms(Frozen):
 
     node: str = ""
     service: str = ""
+    dropoff_code: bool = False
     expires_days: int = Field(default=45, ge=1, le=366)
     lost_days: int = Field(default=21, ge=1, le=366)
     rest_days: int = Field(default=14, ge=1, le=366)

@@ -225,6 +225,36 @@ class EasyPost:
             },
         )
 
+    async def make_form(self, request: Request) -> Response:
+        """A form of a bought shipment: the code by which a counter of USPS prints its label."""
+        kind = ((await request.json()).get("form") or {}).get("type")
+        with self.book.transaction():
+            shipment = self.shipment(request.path_params["id"])
+            if not shipment["postage_label"]:
+                raise RefusedError(422, "FORM.SHIPMENT.NOT_PURCHASED", "Buy the shipment first.")
+            carrier = shipment["selected_rate"]["carrier"]
+            if kind != "label_qr_code" or carrier != "USPS":
+                raise RefusedError(422, "FORM.TYPE.INVALID", f"{carrier} has no form {kind}.")
+            now, key = stamp(self.sim.clock.now()), shipment["id"]
+            shipment["forms"] = [
+                *(shipment.get("forms") or []),
+                {
+                    "id": f"form_{key[4:]}",
+                    "object": "Form",
+                    "created_at": now,
+                    "updated_at": now,
+                    "mode": "test",
+                    "form_type": kind,
+                    "form_url": f"https://forms.example/{key}.png",
+                    "submitted_electronically": False,
+                },
+            ]
+            self.put(shipment)
+            self.book.record(
+                "form_made", key, str(shipment["reference"] or ""), body={"type": kind}
+            )
+        return JSONResponse(shipment, 201)
+
     async def refund(self, request: Request) -> Response:
         with self.book.transaction():
             shipment = self.shipment(request.path_params["id"])
@@ -286,6 +316,7 @@ def create(settings: Settings) -> Vendor:
             Route(shipments, desk.create_shipment, methods=post),
             Route(shipments + "/{id}/buy", desk.buy, methods=post),
             Route(shipments + "/{id}/refund", desk.refund, methods=post),
+            Route(shipments + "/{id}/forms", desk.make_form, methods=post),
             Route(shipments + "/{id:path}", desk.get_shipment, methods=["GET"]),
             Route("/v2/trackers/{id}", desk.get_tracker, methods=["GET"]),
         ],

@@ -391,6 +391,7 @@ def add_shipment(
     connection: Connection, shipment_id: str, row: Row[Any], tracking: Tracking,
     connector: str, external_id: str, tracker_id: str, label_url: str, cost_minor: int,
     currency: str, eta: datetime | None, at: datetime, *, inbound: bool = False,
+    code_url: str = "",
 ) -> None:  # fmt: skip
     """A fulfillment order, or a return, has a label: the shipment, and the IDs it will be known
     by."""
@@ -401,7 +402,8 @@ def add_shipment(
             "status": "label_created", "tracking_status": "pending", "connector": connector,
             "external_id": external_id, "tracker_id": tracker_id, "carrier": tracking.carrier,
             "service": tracking.service, "tracking_number": tracking.number,
-            "tracking_url": tracking.url, "label_url": label_url, "cost_minor": cost_minor,
+            "tracking_url": tracking.url, "label_url": label_url, "code_url": code_url,
+            "cost_minor": cost_minor,
             "currency": currency, "eta": eta, "shipped_at": None, "ended_at": None,
             "inbound": inbound,
         },

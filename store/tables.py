@@ -125,7 +125,8 @@ class AllocationRow(SQLModel, table=True):
 
 
 class ShipmentRow(SQLModel, table=True):
-    """One parcel, one label. ``inbound``: it comes back; its return is its fulfillment order."""
+    """One parcel, one label. ``inbound``: it comes back; its return is its fulfillment order, and
+    ``code_url`` the code by which the carrier's counter prints the label."""
 
     __tablename__ = "shipments"
     __table_args__ = (Index("ix_shipments_left", "carrier", "shipped_at"),)
@@ -142,6 +143,7 @@ class ShipmentRow(SQLModel, table=True):
     tracking_number: str = Field(index=True)
     tracking_url: str = ""
     label_url: str = ""
+    code_url: str = ""
     cost_minor: int = 0
     currency: str
     eta: datetime | None = time_column(default=None)

@@ -18,12 +18,14 @@ from sqlalchemy import select, update
 from activities.context import Context
 from activities.intake import Intake
 from activities.policies import PoliciesInForce, install
+from activities.recovering import Recovering
 from activities.refunding import Refunding
 from activities.returning import Returning
 from domain import messages as m
 from domain.amounts import share
 from domain.base import InvalidInput
 from domain.order import Destination, IncomingOrder, Item, Order, OrderLine, Payment
+from domain.recoveries import AskRecovery
 from domain.refunds import EndRefund, RefundRequest, RefundSum
 from domain.returns import (
     ENDED,
@@ -39,6 +41,7 @@ from domain.returns import (
     ReturnWish,
     StepReturn,
 )
+from domain.states import IllegalTransition
 from policies import Library
 from store import catalog, inventory, orders, refunds, returns
 from store import tables as t
@@ -126,6 +129,24 @@ def to_the_cent(asked: list[Any]) -> None:
         assert sums[line] == share(price * whole - discount + tax, units, whole)
 
 
+def never_more_taken_back_than_was_paid(
+    taken: list[Any], asked: list[Any], coming: list[Any]
+) -> None:
+    """Of a return: its settled refunds, less what counts of them; and only once."""
+    assert len({r.return_id for r in taken}) == len(taken)
+    for row in taken:
+        mine = [r for r in asked if r.return_id == row.return_id and r.state == "settled"]
+        assert 0 < row.amount_minor <= sum(r.amount_minor for r in mine)
+        found = RefundSum.model_validate_json(row.body)
+        assert found.total_minor == row.amount_minor
+        units = Counter[str]()
+        for part in (p for r in mine for p in RefundSum.model_validate_json(r.body).parts):
+            units[part.line_id] += part.quantity
+        counts = {x.line_id: x.accepted for x in coming if x.return_id == row.return_id}
+        for part in found.parts:
+            assert part.quantity <= units[part.line_id] - counts[part.line_id]
+
+
 def stock_comes_back_once(looked: list[Any], levels: list[Any], received: Counter[str]) -> None:
     restocked = Counter[str]()
     for row in looked:
@@ -150,6 +171,7 @@ class AnyOrder(RuleBasedStateMachine):
             network=network, policies=PoliciesInForce(network.policies), connectors={},
         )  # fmt: skip
         self.returning, self.refunding = Returning(self.context), Refunding(self.context)
+        self.recovering = Recovering(self.context)
         self.keys = 0
         self.last: Any = None
         self.received: Counter[str] = Counter()
@@ -214,6 +236,29 @@ class AnyOrder(RuleBasedStateMachine):
             request = AskReturnRefund(**self._keyed(mine), stage=stage)
             self._do(self.returning.ask_refund, request)
 
+    @rule(which=st.integers(0, 5), paid=st.booleans(), recovers=st.booleans())
+    def end(self, which: int, paid: bool, recovers: bool) -> None:
+        """Nothing more comes: what is wrong is refused, and taken back where a person says so."""
+        if not (mine := self._one(which)):
+            return
+        if paid:  # as the workflow takes back: once the bank is done
+            request = AskReturnRefund(**self._keyed(mine), stage="first_scan")
+            self._do(self.returning.ask_refund, request)
+            for row in self._refunds():
+                if row.return_id == mine and row.state in ("requested", "failed"):
+                    self._settle(row.id)
+        try:
+            found = self._do(self.returning.end_inspection, m.Keyed(**self._keyed(mine)))
+        except (InvalidInput, IllegalTransition):
+            return
+        if not found.kind:
+            return
+        if recovers:
+            asked = self._do(self.recovering.ask, AskRecovery(**self._keyed(mine), user="kim"))
+            assert (asked.recovery_id != "") == (asked.amount_minor > 0)
+            self._do(self.recovering.ask, AskRecovery(**self._keyed(mine), user="kim"))
+        self._do(self.returning.step, StepReturn(**self._keyed(mine), step="process"))
+
     @rule(which=st.integers(0, 5))
     def call_off(self, which: int) -> None:
         """Before anything moves, as the workflow sees to."""
@@ -241,15 +286,18 @@ class AnyOrder(RuleBasedStateMachine):
             return
         if row.state == "cancelled":
             return
+        self._settle(row.id, fate)
+
+    def _settle(self, refund_id: str, fate: str = "settle") -> None:
         with self.context.db.write() as connection:
             try:
-                refunds.begin(connection, row.id, NOW)
+                refunds.begin(connection, refund_id, NOW)
             except refunds.OverCaptured:
                 return
             if fate == "settle":
-                refunds.settle(connection, row.id, "re_1", NOW)
+                refunds.settle(connection, refund_id, "re_1", NOW)
             if fate == "fail":
-                refunds.fail(connection, row.id, NOW)
+                refunds.fail(connection, refund_id, NOW)
 
     @precondition(lambda self: self.last is not None)
     @rule()
@@ -267,12 +315,13 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def holds(self) -> None:
         """Looked at after every step, in one view of the store."""
-        asked, (paid,), lines, coming, looked, levels = self._read(
-            t.refunds, t.payments, t.lines, t.return_lines, t.inspections, t.levels
+        asked, (paid,), lines, coming, looked, levels, taken = self._read(
+            t.refunds, t.payments, t.lines, t.return_lines, t.inspections, t.levels, t.recoveries
         )
         never_more_than_was_paid(asked, paid)
         never_units_that_did_not_come_back(asked, lines, coming)
         to_the_cent(asked)
+        never_more_taken_back_than_was_paid(taken, asked, coming)
         stock_comes_back_once(looked, levels, self.received)
 
     # ------------------------------------------------------------------------------------------
@@ -309,7 +358,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _everything(self) -> list[Any]:
         tables = (t.returns, t.return_lines, t.inspections, t.refunds, t.payments, t.levels,
-                  t.movements, t.events)  # fmt: skip
+                  t.recoveries, t.movements, t.events)  # fmt: skip
         return self._read(*tables)
 
 

@@ -96,6 +96,24 @@ async def test_a_label_for_the_way_back_goes_from_the_customer_to_the_node(
     assert len(desk.ledger("label_bought", "return:x:1:1/p1")) == 1
 
 
+@pytest.mark.parametrize("lost", ["", "/forms"])
+async def test_a_code_goes_with_the_label_where_the_carrier_has_such(
+    desk: Running, carrier: EasyPost, lost: str
+) -> None:
+    if lost:
+        line_of(carrier).lose = lost
+    name = f"return:x:code{len(lost)}:1/p1"
+    back = {"ship_from": SOMEWHERE, "comes_back": True, "with_code": True}
+    wish = parcel(name, carrier="USPS", service="GroundAdvantage", **back)
+    label = await carrier.buy(wish, None, "k")
+    assert label.code_url.startswith("https://forms.example/")
+    assert await carrier.buy(wish, None, "k") == label == await carrier.find(name)
+    assert len(desk.ledger("form_made", name)) == (2 if lost else 1)  # costs nothing
+    other = parcel(f"{name}-ups", **back)
+    assert (await carrier.buy(other, None, "k")).code_url == ""
+    assert len(desk.ledger("label_bought", f"{name}-ups")) == 1
+
+
 async def test_a_price_above_what_is_allowed_buys_nothing_and_tells_the_quote(
     carrier: EasyPost, desk: Running
 ) -> None:
