@@ -87,7 +87,9 @@ def request(
         print_json({"id": found})
         return
     console.print(f"[green]✓[/] asked for: {found}", highlight=False, soft_wrap=True)
-    console.print(f"  See what comes of it: meshline return show {found}", highlight=False)
+    console.print(
+        f"  See what comes of it: meshline return show {found}", highlight=False, soft_wrap=True
+    )
 
 
 def list_returns(
@@ -155,7 +157,7 @@ def show(name: ReturnArg, as_json: AsJson = False) -> None:
             branch = root.add(f"[bold]{part}[/]")
             for row in found[part]:
                 branch.add(text.format(**{"node": head["node"], **row}))
-    console.print(root, highlight=False, soft_wrap=True)
+    console.print(root, highlight=False)
 
 
 def approve(name: ReturnArg, user: User, comment: Comment = "") -> None:
