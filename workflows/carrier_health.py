@@ -33,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.desk import Desk, VendorFailed
 from workflows.moving import BETWEEN_BATCHES, tell
-from workflows.review import Review
+from workflows.review import ActsOnCases, Review
 
 LOOK_EVERY = timedelta(hours=1)  # business time, for parcels that nobody scans
 # Wall time, however fast the business clock runs:
@@ -50,7 +50,7 @@ _OUTCOME: dict[CaseAction, Outcome] = {
 
 
 @workflow.defn(name="CarrierHealth")
-class CarrierHealthWorkflow:
+class CarrierHealthWorkflow(ActsOnCases):
     """One carrier, for as long as it is in the network file."""
 
     @workflow.init
@@ -283,12 +283,3 @@ class CarrierHealthWorkflow:
     async def news(self) -> None:
         """There is something to judge: a label failed, or somebody switched the carrier."""
         self._news = True
-
-    @workflow.update
-    async def resolve_case(self, wanted: m.Resolution) -> m.Reply:
-        """Finance agrees to what moving costs, or does not."""
-        return await self._review.act(wanted)
-
-    @resolve_case.validator
-    def _check_case(self, wanted: m.Resolution) -> None:
-        self._review.check(wanted)

@@ -7,15 +7,15 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import Activity, m
+    from activities.contracts import Activity
     from domain.rollouts import DriftFound, DriftStart, MeasureDrift
 
 from workflows.desk import Desk
-from workflows.review import Review
+from workflows.review import ActsOnCases, Review
 
 
 @workflow.defn(name="PolicyDrift")
-class PolicyDriftWorkflow:
+class PolicyDriftWorkflow(ActsOnCases):
     """One look; it stays open until somebody has seen what it found."""
 
     @workflow.init
@@ -47,12 +47,3 @@ class PolicyDriftWorkflow:
             )
         await workflow.wait_condition(workflow.all_handlers_finished)
         return found
-
-    @workflow.update
-    async def resolve_case(self, wanted: m.Resolution) -> m.Reply:
-        """A person has seen it."""
-        return await self._review.act(wanted)
-
-    @resolve_case.validator
-    def _check_case(self, wanted: m.Resolution) -> None:
-        self._review.check(wanted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import Activity, m
@@ -11,11 +10,11 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.desk import Desk
 from workflows.refunds import Refunds
-from workflows.review import Review
+from workflows.review import ActsOnCases, Review
 
 
 @workflow.defn(name="Refund")
-class RefundWorkflow:
+class RefundWorkflow(ActsOnCases):
     """One refund outside orders and returns."""
 
     @workflow.init
@@ -35,21 +34,3 @@ class RefundWorkflow:
         await self._desk.finish_errands()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return m.Audited()
-
-    @workflow.update
-    async def resolve_case(self, wanted: m.Resolution) -> m.Reply:
-        """Approve, reject, retry, resolve: whatever the case allows."""
-        return await self._review.act(wanted)
-
-    @resolve_case.validator
-    def _check_case(self, wanted: m.Resolution) -> None:
-        self._review.check(wanted)
-
-    @workflow.signal
-    async def resolve_exception(self, wanted: m.Resolution) -> None:
-        """The same as the Update, for people at the Temporal UI; a bad one has no effect."""
-        try:
-            await self._review.act(wanted)
-        except ApplicationError as refused:
-            self._desk.last_decision = f"refused: {refused}"
-            self._desk.show()

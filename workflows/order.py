@@ -15,7 +15,6 @@ from collections.abc import Callable
 from functools import partial
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import Activity, m
@@ -28,7 +27,7 @@ from workflows.desk import Desk
 from workflows.fulfillment import Fulfillment
 from workflows.paperwork import Paperwork
 from workflows.refunds import Refunds
-from workflows.review import Review, denied
+from workflows.review import ActsOnCases, Review, denied
 from workflows.sourcing import Sourcing
 
 
@@ -41,7 +40,7 @@ class OrderResult(Frozen):
 
 
 @workflow.defn(name="Order")
-class OrderWorkflow:
+class OrderWorkflow(ActsOnCases):
     """One order, from received to closed."""
 
     @workflow.init
@@ -342,25 +341,7 @@ class OrderWorkflow:
         """Stock came in that a hold of this order waits for."""
         self._sourcing.stock_news = True
 
-    @workflow.signal
-    async def resolve_exception(self, wanted: m.Resolution) -> None:
-        """The same as the Update, for people at the Temporal UI; a bad one has no effect."""
-        try:
-            await self._review.act(wanted)
-        except ApplicationError as refused:
-            self._desk.last_decision = f"refused: {refused}"
-            self._desk.show()
-
     # --- updates ----------------------------------------------------------------------------
-
-    @workflow.update
-    async def resolve_case(self, wanted: m.Resolution) -> m.Reply:
-        """Approve, reject, re-route, retry, cancel, resolve: whatever the case allows."""
-        return await self._review.act(wanted)
-
-    @resolve_case.validator
-    def _check_case(self, wanted: m.Resolution) -> None:
-        self._review.check(wanted)
 
     @workflow.update
     async def cancel(self, wanted: m.CancelOrder) -> m.Reply:

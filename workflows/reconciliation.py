@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     )
 
 from workflows.desk import Desk
-from workflows.review import GivenUp, OpenCase, Review
+from workflows.review import ActsOnCases, GivenUp, OpenCase, Review
 
 TURNS = 4  # after which what still changes counts as it is
 STATEMENT = timedelta(minutes=30)
@@ -66,7 +66,7 @@ async def _look_at(start: ReconcileStart) -> None:
 
 
 @workflow.defn(name="Reconciliation")
-class ReconciliationWorkflow:
+class ReconciliationWorkflow(ActsOnCases):
     """One day. It stays open until somebody has seen what differs, or nothing does any more."""
 
     @workflow.init
@@ -184,12 +184,3 @@ class ReconciliationWorkflow:
                 "untied_minor": str(found.untied_minor),
             },
         )
-
-    @workflow.update
-    async def resolve_case(self, wanted: m.Resolution) -> m.Reply:
-        """A person has seen it."""
-        return await self._review.act(wanted)
-
-    @resolve_case.validator
-    def _check_case(self, wanted: m.Resolution) -> None:
-        self._review.check(wanted)

@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     )
 
 from workflows.desk import Desk
-from workflows.review import Review, denied
+from workflows.review import ActsOnCases, Review, denied
 
 # A page may wait for the vendor's rate limit; the heartbeat says that it goes on.
 _READ_RETRY = RetryPolicy(
@@ -34,7 +34,7 @@ _READ_RETRY = RetryPolicy(
 
 
 @workflow.defn(name="Rehydrate")
-class RehydrateWorkflow:
+class RehydrateWorkflow(ActsOnCases):
     """One run of one node. Where a person has to decide it stays open until they have."""
 
     @workflow.init
@@ -195,22 +195,16 @@ class RehydrateWorkflow:
         """A later look found that the node's figures agree with ours."""
         self._over = True
 
-    @workflow.update
-    async def resolve_case(self, wanted: m.Resolution) -> m.Reply:
-        """Take the node's figures, or keep ours; answers once that is done, or why not."""
-        before = len(self._answers)
-        reply = await self._review.act(wanted)
+    async def _acted(self, wanted: m.Resolution, reply: m.Reply) -> m.Reply:
+        """Answers once the node's figures are taken, or ours are kept; or why not."""
         if wanted.action == CaseAction.ACK:
             return reply
+        before = len(self._answers)  # nobody has seen the decision yet
         await workflow.wait_condition(lambda: len(self._answers) > before)
         answer = self._answers[before]
         if answer.refused:
             raise denied(answer.refused)
         return m.Reply(status="done", message=answer.message)
-
-    @resolve_case.validator
-    def _check_case(self, wanted: m.Resolution) -> None:
-        self._review.check(wanted)
 
 
 def _said(found: Suspects, settled: SettledStock) -> str:

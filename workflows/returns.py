@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import Activity, m
@@ -45,7 +44,7 @@ from workflows import attributes as a
 from workflows.desk import Desk
 from workflows.recoveries import Recoveries
 from workflows.refunds import Refunds
-from workflows.review import GivenUp, OpenCase, Review, denied
+from workflows.review import ActsOnCases, GivenUp, OpenCase, Review, denied
 
 
 class ReturnResult(Frozen):
@@ -57,7 +56,7 @@ class ReturnResult(Frozen):
 
 
 @workflow.defn(name="Return")
-class ReturnWorkflow:
+class ReturnWorkflow(ActsOnCases):
     """One return, from asked to closed."""
 
     @workflow.init
@@ -441,24 +440,6 @@ class ReturnWorkflow:
         if seen.event_id not in self._seen:
             self._seen.add(seen.event_id)
             self._told.append(seen.fact)
-
-    @workflow.signal
-    async def resolve_exception(self, wanted: m.Resolution) -> None:
-        """The same as the Update, for people at the Temporal UI; a bad one has no effect."""
-        try:
-            await self._review.act(wanted)
-        except ApplicationError as refused:
-            self._desk.last_decision = f"refused: {refused}"
-            self._desk.show()
-
-    @workflow.update
-    async def resolve_case(self, wanted: m.Resolution) -> m.Reply:
-        """Approve, reject, retry, wait, resolve: whatever the case allows."""
-        return await self._review.act(wanted)
-
-    @resolve_case.validator
-    def _check_case(self, wanted: m.Resolution) -> None:
-        self._review.check(wanted)
 
     @workflow.update
     async def receive(self, wanted: Received) -> m.Reply:

@@ -258,6 +258,14 @@ class Review:
             entry.resolution = wanted
             return m.Reply(status="done", message=f"{wanted.action} by {wanted.user}")
 
+    async def try_to_act(self, wanted: m.Resolution) -> None:
+        """The same; what is refused has no effect, and is shown."""
+        try:
+            await self.act(wanted)
+        except ApplicationError as refused:
+            self._desk.last_decision = f"refused: {refused}"
+            self._desk.show()
+
     async def permit(self, user: str, deed: str, comment: str = "") -> None:
         """Ask whether a person may change the order in this way.
 
@@ -371,6 +379,30 @@ class Review:
             )
         except VendorFailed as error:  # the case itself is recorded; the ticket was a courtesy
             workflow.logger.warning("ticket not sent", extra={"reason": error.kind})
+
+
+class ActsOnCases:
+    """What a workflow with cases hears from people. Its ``__init__`` sets ``_review``."""
+
+    _review: Review
+
+    @workflow.update
+    async def resolve_case(self, wanted: m.Resolution) -> m.Reply:
+        """Approve, reject, re-route, retry, cancel, resolve: whatever the case allows."""
+        return await self._acted(wanted, await self._review.act(wanted))
+
+    @resolve_case.validator
+    def _check_case(self, wanted: m.Resolution) -> None:
+        self._review.check(wanted)
+
+    @workflow.signal
+    async def resolve_exception(self, wanted: m.Resolution) -> None:
+        """The same as the Update, for people at the Temporal UI; a bad one has no effect."""
+        await self._review.try_to_act(wanted)
+
+    async def _acted(self, wanted: m.Resolution, reply: m.Reply) -> m.Reply:
+        """What a person is told; a workflow that has more to say waits until it can."""
+        return reply
 
 
 def denied(message: str) -> ApplicationError:

@@ -14,12 +14,12 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import Activity, m
+    from activities.contracts import Activity
     from domain.rollouts import LookAtRollout, RolloutLook, RolloutStart
 
 from workflows import attributes as a
 from workflows.desk import Desk
-from workflows.review import Review
+from workflows.review import ActsOnCases, Review
 
 LOOK_EVERY = timedelta(minutes=10)  # business time: between two of them few orders are decided
 AT_LEAST = timedelta(seconds=1)
@@ -29,7 +29,7 @@ _RETRY = RetryPolicy(
 
 
 @workflow.defn(name="PolicyRollout")
-class PolicyRolloutWorkflow:
+class PolicyRolloutWorkflow(ActsOnCases):
     """One rollout of one version."""
 
     @workflow.init
@@ -109,12 +109,3 @@ class PolicyRolloutWorkflow:
             owner=look.owner,
             shown={"version": look.version, "in force": look.stable},
         )
-
-    @workflow.update
-    async def resolve_case(self, wanted: m.Resolution) -> m.Reply:
-        """A person has seen it."""
-        return await self._review.act(wanted)
-
-    @resolve_case.validator
-    def _check_case(self, wanted: m.Resolution) -> None:
-        self._review.check(wanted)
