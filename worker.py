@@ -72,14 +72,14 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         progress.set_address, progress.finish,
         review.open_hold, review.end_hold, review.open_case, review.end_case,
         review.escalate_case, review.authorize, review.permit,
-        rollouts.look, rollouts.open_case, drifts.measure, pricing.price_stock,
-        transit.learn, health.look, health.plan_moves, health.settle_moves, health.open_case,
+        rollouts.look, drifts.measure, pricing.price_stock,
+        transit.learn, health.look, health.plan_moves, health.settle_moves,
         hedging.hedge, reevaluating.reevaluate, refunding.ask, refunding.end,
         refunding.decide, refunding.by_hand, refunding.exchange,
         returning.decide, returning.step, returning.look, returning.receive, returning.inspect,
         returning.accept, returning.end_inspection, returning.ask_refund,
         recovering.ask, recovering.end,
-        rehydrating.compare, rehydrating.settle, rehydrating.decide, rehydrating.open_case,
+        rehydrating.compare, rehydrating.settle, rehydrating.decide,
         reconciling.plan, reconciling.audit_invoices, reconciling.sum_up,
     ]  # fmt: skip
 

@@ -6,10 +6,6 @@ probes and tells (workflows/carrier_health.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import timedelta
-from typing import Any
-
 from sqlalchemy import Connection
 from temporalio import activity
 
@@ -19,7 +15,6 @@ from activities.facts import holidays_of
 from activities.moving import decided, own_nodes
 from activities.planning import Planning
 from domain.carriers import CarrierLook, Due, Lane, LookAtCarrier, PlanMoves, SettleMoves
-from domain.cases import CaseAction, ExceptionCase
 from domain.circuits import (
     EVERYWHERE,
     SYSTEM,
@@ -31,9 +26,8 @@ from domain.circuits import (
     worked_since,
 )
 from domain.network import Service
-from store import cases, circuits, events, moves
+from store import circuits, events, moves
 
-APPROVAL_WINDOW = timedelta(hours=4)
 # by outcome, the state of moves and what their orders are told to do
 _AFTER = {
     "granted": ("told", "next_service"), "refused": ("waits", "wait"), "over": ("over", "keep"),
@@ -193,33 +187,6 @@ class CarrierHealth:
             return m.Moves(moves=tuple(x.model_copy(update=told) for x in mine))
 
         return self._c.db.once(request.key, m.Moves, step)
-
-    @activity.defn(name=Activity.OPEN_CARRIER_CASE)
-    def open_case(self, request: m.OpenCase) -> m.OpenedCase:
-        """Ask once about all orders that cost more while a carrier is out."""
-
-        def step(connection: Connection) -> m.OpenedCase:
-            case = ExceptionCase(
-                id=request.case_id,
-                order_id=request.order_id,
-                exception_class="carrier_outage",
-                kind=request.kind,
-                owner=request.owner or "finance",
-                chain=_others(("finance", "revenue_ops"), request.owner),
-                deadline=request.at + APPROVAL_WINDOW,
-                actions=(CaseAction.APPROVE, CaseAction.REJECT, CaseAction.ACK),
-                because=request.because,
-                shown=request.shown,
-                needs_approval=request.needs_approval,
-            )
-            cases.open_case(connection, case, request.at)
-            return m.OpenedCase(case=case, window=APPROVAL_WINDOW)
-
-        return self._c.db.once(request.key, m.OpenedCase, step)
-
-
-def _others(chain: Iterable[Any], owner: str | None) -> tuple[Any, ...]:
-    return tuple(role for role in chain if role != owner)
 
 
 def _opening(carrier: str, circuit: Circuit) -> str:

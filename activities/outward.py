@@ -44,7 +44,9 @@ class OmsActivities:
         """
         oms = cast(OMS, self._c.connectors[request.connector])
         notice = await self._c.db.in_thread(self._notice, request)
-        if not notice.lines:
+        if not notice.lines:  # it is cancelled: what an attempt before has begun is taken back
+            with vendor_errors():
+                await oms.withdraw_confirmation(notice.external_order_id, notice.reference)
             return m.Audited()
         with vendor_errors():
             found = None

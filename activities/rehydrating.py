@@ -10,12 +10,9 @@ from sqlalchemy import Connection, Row
 from temporalio import activity
 
 from activities.context import Context
-from activities.contracts import Activity, m
+from activities.contracts import Activity
 from activities.errors import vendor_errors
 from connectors.ports import Stocked, StockPage
-from domain.cases import ExceptionCase
-from domain.decision import ExceptionOutcome, ExceptionSnapshot
-from domain.facts import OrderFacts
 from domain.rehydration import (
     CompareStock,
     DecidedStock,
@@ -27,7 +24,7 @@ from domain.rehydration import (
     Suspects,
     confirmed,
 )
-from store import cases, catalog, events, inventory, rehydration
+from store import catalog, events, inventory, rehydration
 
 SHOWN = 12  # levels that a case names, the largest first
 FORGOTTEN = timedelta(days=14)  # a case that nobody decided for so long is asked again
@@ -177,40 +174,6 @@ class Rehydrating:
             return self._correct(connection, request, rows)
 
         return self._c.db.once(request.key, DecidedStock, step)
-
-    @activity.defn(name=Activity.OPEN_STOCK_CASE)
-    def open_case(self, request: m.OpenCase) -> m.OpenedCase:
-        """Ask about a node's stock, with owner, window and actions as the policy says."""
-
-        def step(connection: Connection) -> m.OpenedCase:
-            network = self._c.network
-            nobody = OrderFacts(
-                id=request.order_id, source="node", channel="", currency=network.currency,
-                country=network.domestic, region="", postal3="", placed_at=request.at, lines=(),
-            )  # fmt: skip
-            snapshot = ExceptionSnapshot(
-                now=request.at, order=nobody, kind=request.kind, node=request.node
-            )
-            decision = self._c.decide(connection, snapshot)
-            outcome = cast(ExceptionOutcome, decision.outcome)
-            window = timedelta(hours=outcome.hours)
-            case = ExceptionCase(
-                id=request.case_id,
-                order_id=request.order_id,
-                exception_class=outcome.exception_class,
-                kind=request.kind,
-                owner=outcome.owner,
-                chain=outcome.chain,
-                deadline=request.at + window,
-                actions=outcome.actions,
-                because=request.because,
-                shown=request.shown,
-                policy=",".join(decision.policies),
-            )
-            cases.open_case(connection, case, request.at)
-            return m.OpenedCase(case=case, window=window)
-
-        return self._c.db.once(request.key, m.OpenedCase, step)
 
     # --- small steps ------------------------------------------------------------------------
 

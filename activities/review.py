@@ -13,6 +13,7 @@ from activities.contracts import Activity, m
 from activities.facts import order_facts
 from domain.cases import CaseAction, ExceptionCase, Hold, HoldReason
 from domain.decision import ExceptionOutcome, ExceptionSnapshot
+from domain.facts import OrderFacts
 from store import cases, decisions, events, orders, returns
 
 APPROVALS = (CaseAction.APPROVE, CaseAction.REJECT, CaseAction.RECOVER)
@@ -64,34 +65,32 @@ class Review:
         """Open a case with owner, windows and actions as the exception policy says."""
 
         def step(connection: Connection) -> m.OpenedCase:
-            rows = orders.rows(connection, returns.order_of(connection, request.order_id))
+            about = returns.order_of(connection, request.order_id)
             snapshot = ExceptionSnapshot(
                 now=request.at,
-                order=order_facts(connection, rows, self._c.network, open_only=False),
+                order=self._facts(connection, about, request),
                 kind=request.kind,
                 node=request.node,
                 carrier=request.carrier,
                 attempts=request.attempts,
             )
             decision = self._c.decide(connection, snapshot)
-            decisions.record(
-                connection,
-                f"{request.key}/exception",
-                rows.order.id,
-                snapshot,
-                decision,
-                request.at,
-            )
+            if about:  # decisions are kept by order
+                decision_id = f"{request.key}/exception"
+                decisions.record(connection, decision_id, about, snapshot, decision, request.at)
             outcome = cast(ExceptionOutcome, decision.outcome)
             window = timedelta(hours=outcome.hours)
+            owner = request.owner or outcome.owner
+            # who is asked in place of the policy's owner has them behind
+            roles = (outcome.owner, *outcome.chain)
             case = ExceptionCase(
                 id=request.case_id,
                 order_id=request.order_id,
                 fulfillment_id=request.fulfillment_id,
                 exception_class=outcome.exception_class,
                 kind=request.kind,
-                owner=request.owner or outcome.owner,
-                chain=outcome.chain,
+                owner=owner,
+                chain=tuple(role for role in roles if role != owner),
                 deadline=request.deadline or request.at + window,
                 actions=tuple(
                     x for x in outcome.actions if x != CaseAction.RECOVER or request.recoverable
@@ -182,6 +181,16 @@ class Review:
             return m.Authorized(allowed=not refusal, reason=refusal)
 
         return self._c.db.once(request.key, m.Authorized, step)
+
+    def _facts(self, connection: Connection, order_id: str, request: m.OpenCase) -> OrderFacts:
+        """What the exception policy is told of the order; of no order where it is about none."""
+        if order_id:
+            rows = orders.rows(connection, order_id)
+            return order_facts(connection, rows, self._c.network, open_only=False)
+        return OrderFacts(
+            id=request.order_id, source="meshline", channel="", currency=self._c.network.currency,
+            country=self._c.network.domestic, region="", postal3="", placed_at=request.at, lines=(),
+        )  # fmt: skip
 
     def _refusal(self, request: m.Authorize) -> str:
         wanted = request.resolution

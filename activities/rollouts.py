@@ -8,28 +8,25 @@ the middle of one changes nothing in its outcome.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
 from temporalio import activity
 
 from activities.context import Context
-from activities.contracts import Activity, m
+from activities.contracts import Activity
 from activities.experiments import plan_of_arm
 from activities.stages import go_on, withdraw
-from domain.cases import CaseAction, ExceptionCase
 from domain.decision import Decision, snapshot_type
 from domain.rollouts import LookAtRollout, RolloutLook, RolloutStatus
 from policies import Policy
 from policies.backtest import Points, exchanged, measured
 from policies.guards import Measures, Observation, Paired, Realised
 from policies.rollout import Progress, next_step
-from store import cases, rollouts
 from store import policies as catalogue
+from store import rollouts
 
 AT_ONCE = 250  # orders a look: some hundred milliseconds
-WINDOW = timedelta(hours=24)
 SYSTEM = "system"
 CANCELLED = "its workflow was cancelled"
 
@@ -99,31 +96,6 @@ class Rollouts:
                 "orders": step.progress.orders,
             }
         )  # fmt: skip
-
-    @activity.defn(name=Activity.OPEN_POLICY_CASE)
-    def open_case(self, request: m.OpenCase) -> m.OpenedCase:
-        """Tell somebody of what is no order's: a policy that was taken back or drifts, a day that
-        differs; or ask whether to try again what has failed."""
-
-        again = (CaseAction.RETRY,) if request.attempts else ()
-
-        def step(connection: Connection) -> m.OpenedCase:
-            case = ExceptionCase(
-                id=request.case_id,
-                order_id=request.order_id,
-                exception_class="hard",
-                kind=request.kind,
-                owner=request.owner or "revenue_ops",
-                chain=("platform",),
-                deadline=request.at + WINDOW,
-                actions=(CaseAction.ACK, *again, CaseAction.RESOLVE),
-                because=request.because,
-                shown=request.shown,
-            )
-            cases.open_case(connection, case, request.at)
-            return m.OpenedCase(case=case, window=WINDOW)
-
-        return self._c.db.once(request.key, m.OpenedCase, step)
 
 
 def _look(row: Row[Any], status: RolloutStatus, because: str) -> RolloutLook:

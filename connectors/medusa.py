@@ -312,6 +312,20 @@ class Medusa:
             raise
         return Confirmation(external_id=made.id) if made and made.shipped_at else None
 
+    async def withdraw_confirmation(self, external_order_id: str, reference: str) -> None:
+        """Cancel the fulfilment with our reference, unless it is shipped: nothing will be."""
+        order = await self._order(external_order_id)
+        made = order.fulfillment(reference)
+        if made is None or made.shipped_at is not None:
+            return
+        at = {"id": external_order_id, "fid": made.id}
+        path = ORDER + "/fulfillments/{fid}/cancel"
+        try:
+            await self._http.send("POST", path, at=at, effect=Effect.KEYED)
+        except e.Refused:  # a repeat finds it cancelled
+            if (await self._order(external_order_id)).fulfillment(reference) is not None:
+                raise
+
     async def cancel_order(self, external_order_id: str, key: str) -> CancelOutcome:
         """Cancel the whole order; refused while a fulfilment of it lives."""
         at = {"id": external_order_id}

@@ -206,6 +206,9 @@ class OMS(Connector, Protocol):
         self, external_order_id: str, reference: str
     ) -> Confirmation | None: ...
 
+    async def withdraw_confirmation(self, external_order_id: str, reference: str) -> None:
+        """Take back what a confirmation has begun and not ended; one that has ended stays."""
+
     async def cancel_order(self, external_order_id: str, key: str) -> CancelOutcome: ...
 
 

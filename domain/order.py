@@ -134,9 +134,17 @@ class IncomingOrder(Frozen):
     customer_key: str = ""
 
 
+PREFIX = "order:"
+
+
 def order_id(source: str, external_id: str) -> str:
     """The order's ID and workflow ID; the same input always gives the same one."""
-    return f"order:{source}:{external_id}"
+    return f"{PREFIX}{source}:{external_id}"
+
+
+def is_order(text: str) -> bool:
+    """Whether an ID is an order's."""
+    return text.startswith(PREFIX)
 
 
 _EXPRESS_WORDS = ("express", "overnight", "next day", "2nd day", "2 day", "two-day", "priority")

@@ -136,6 +136,13 @@ def live_about_refund(connection: Connection, refund_id: str, kind: str) -> list
     return [case_id for case_id, facts in shown if facts.get("refund") == refund_id]
 
 
+def told_by_hand(connection: Connection) -> set[str]:
+    """Orders of which a person has told the shop, because it did not take it from us."""
+    c = t.exceptions.c
+    query = select(c.order_id).where(c.kind == "unconfirmed", c.status == "resolved")
+    return set(connection.execute(query).scalars())
+
+
 def live(connection: Connection, order_id: str = "") -> list[Row[Any]]:
     """Open cases, the nearest deadline first."""
     return list(

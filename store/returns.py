@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from domain import returns as r
 from domain.base import InvalidInput, Problem
 from domain.fulfillment import Fact, FulfillmentPlan
+from domain.order import is_order
 from domain.refunds import refund_of_workflow
 from store import events, inventory, orders, refunds
 from store import tables as t
@@ -148,12 +149,13 @@ def get(connection: Connection, return_id: str) -> Row[Any]:
 
 
 def order_of(connection: Connection, workflow_id: str) -> str:
-    """The order that a workflow is about: itself, or that of a return or of a refund."""
+    """The order that a workflow is about: itself, or that of a return or of a refund. Empty where
+    it is about none: a node's stock, a carrier, a policy, a day."""
     if r.is_return(workflow_id):
         return str(get(connection, workflow_id).order_id)
     if refund_id := refund_of_workflow(workflow_id):
         return str(refunds.get(connection, refund_id).order_id)
-    return workflow_id
+    return workflow_id if is_order(workflow_id) else ""
 
 
 def find(connection: Connection, text: str) -> str | None:

@@ -152,6 +152,7 @@ class OmsDouble(Double):
     """The shop."""
 
     confirmed: dict[str, ShipmentNotice] = field(default_factory=dict)
+    refuse_cancel: bool = False
 
     async def fetch_order(self, external_id: str) -> Inbound:
         return Inbound()
@@ -167,8 +168,14 @@ class OmsDouble(Double):
     ) -> Confirmation | None:
         return Confirmation(external_id=f"ful_{reference}") if reference in self.confirmed else None
 
+    async def withdraw_confirmation(self, external_order_id: str, reference: str) -> None:
+        self._next("withdraw")
+        self.effects.append(("withdrawn", reference))
+
     async def cancel_order(self, external_order_id: str, key: str) -> CancelOutcome:
         self._next("cancel")
+        if self.refuse_cancel:
+            return CancelOutcome(status="refused", reason="1 fulfilments are not cancelled")
         self.effects.append(("cancelled", external_order_id))
         return CancelOutcome(status="cancelled")
 

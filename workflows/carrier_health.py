@@ -58,7 +58,7 @@ class CarrierHealthWorkflow(ActsOnCases):
         self._desk = Desk.aside(f"carrier:{start.carrier}", "carrier", start.clock, start.cx)
         # one carrier has many runs, and what one of them did another must not take for its own
         self._run = workflow.info().run_id[-12:]  # it begins with the time: not at once another
-        self._review = Review(self._desk, opens=Activity.OPEN_CARRIER_CASE, run=f"{self._run}-")
+        self._review = Review(self._desk, run=f"{self._run}-")
         self._start = start
         self._steps = 0
         self._news = False

@@ -21,7 +21,7 @@ class PolicyDriftWorkflow(ActsOnCases):
     @workflow.init
     def __init__(self, start: DriftStart) -> None:
         self._desk = Desk.aside(workflow.info().workflow_id, "policy", start.clock, start.cx)
-        self._review = Review(self._desk, opens=Activity.OPEN_POLICY_CASE)
+        self._review = Review(self._desk)
 
     @workflow.run
     async def run(self, start: DriftStart) -> DriftFound:

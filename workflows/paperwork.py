@@ -9,9 +9,10 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import Activity, m
+    from domain.cases import CaseAction
 
 from workflows.desk import Desk
-from workflows.review import GivenUp, Review
+from workflows.review import GivenUp, OpenCase, Review
 
 
 class Paperwork:
@@ -44,21 +45,38 @@ class Paperwork:
         await workflow.wait_condition(lambda: not self._running)
 
     async def tell_cancelled(self) -> None:
-        """Tell the OMS that nothing will ship; it may know already."""
+        """Tell the OMS that nothing will ship; it may know already. Where it does not cancel what
+        it was told of as shipped, a person does it there."""
         oms = self._desk.start.oms
         if oms is None:
             return
         request = m.CancelAtOms(**self._desk.fresh(Activity.CANCEL_AT_OMS), connector=oms.connector)
-        try:
-            await self._review.insist(
-                lambda: self._desk.vendor(
-                    Activity.CANCEL_AT_OMS, request, m.Undone, oms.queue, "tell the shop: cancelled"
-                ),
-                "cancel at the shop",
-                kind="unconfirmed",
+        entry: OpenCase | None = None
+        while True:
+            try:
+                told = await self._review.insist(
+                    lambda: self._desk.vendor(
+                        Activity.CANCEL_AT_OMS, request, m.Undone, oms.queue,
+                        "tell the shop: cancelled",
+                    ),
+                    "cancel at the shop",
+                    kind="unconfirmed",
+                )  # fmt: skip
+            except GivenUp:
+                workflow.logger.warning("the shop was not told of the cancellation")
+                break
+            if told.status != "refused":
+                break
+            action, entry = await self._review.ask(
+                "unconfirmed",
+                f"it is cancelled here, and the shop does not cancel it: {told.reason}",
+                or_until=lambda: False,
+                entry=entry,
             )
-        except GivenUp:
-            workflow.logger.warning("the shop was not told of the cancellation")
+            if action != CaseAction.RETRY:
+                break
+        if entry is not None:
+            await self._review.close(entry, "the shop knows")
 
     async def _confirm(self, ref: m.FulfillmentRef, oms: m.Endpoint) -> None:
         request = m.ConfirmRequest(

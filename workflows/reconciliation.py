@@ -75,7 +75,7 @@ class ReconciliationWorkflow(ActsOnCases):
         self._day = start.day
         run = workflow.info().run_id[-12:]  # it begins with the time: not at once another
         self._desk = Desk.aside(stream_of(self._day), "reconciliation", start.clock, start.cx)
-        self._review = Review(self._desk, opens=Activity.OPEN_POLICY_CASE, run=f"{run}-")
+        self._review = Review(self._desk, run=f"{run}-")
         self._wanted, self._looks = 1, 0
         self._plan = ReconcilingPlan(settle_minutes=1)
         self._progress = ReconcileProgress()
@@ -155,7 +155,7 @@ class ReconciliationWorkflow(ActsOnCases):
                         f"{vendor.connector}, {self._day}", STATEMENT,
                     ),
                     f"compare {vendor.connector}",
-                    owner="platform",
+                    kind="statement_unread",
                 )  # fmt: skip
             except GivenUp:
                 return False

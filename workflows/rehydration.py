@@ -41,7 +41,7 @@ class RehydrateWorkflow(ActsOnCases):
     def __init__(self, start: RehydrateStart) -> None:
         self._start = start
         self._desk = Desk.aside(workflow.info().workflow_id, "stock", start.clock, start.cx)
-        self._review = Review(self._desk, opens=Activity.OPEN_STOCK_CASE)
+        self._review = Review(self._desk)
         self._over = False
         self._summary = ""
         self._answers: list[DecidedStock] = []

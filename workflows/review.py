@@ -60,13 +60,11 @@ class Review:
     """The order's open cases and holds.
 
     Args:
-        opens: activity that opens a case.
         run: stands in the IDs of cases, where several runs open some under one name.
     """
 
-    def __init__(self, desk: Desk, opens: str = Activity.OPEN_CASE, run: str = "") -> None:
+    def __init__(self, desk: Desk, run: str = "") -> None:
         self._desk = desk
-        self._opens = opens
         self._run = run
         self.cases: dict[str, OpenCase] = {}
         self.holds: dict[str, Hold] = {}
@@ -83,7 +81,7 @@ class Review:
         self._opened += 1
         case_id = f"{self._desk.order_id}/case/{self._run}{self._opened}-{kind}"
         opened = await self._desk.store(
-            self._opens,
+            Activity.OPEN_CASE,
             m.OpenCase(
                 **self._desk.fresh("case", case_id), case_id=case_id, kind=kind, because=because,
                 **facts,

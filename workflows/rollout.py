@@ -35,7 +35,7 @@ class PolicyRolloutWorkflow(ActsOnCases):
     @workflow.init
     def __init__(self, start: RolloutStart) -> None:
         self._desk = Desk.aside(start.rollout_id, "policy", start.clock, start.cx)
-        self._review = Review(self._desk, opens=Activity.OPEN_POLICY_CASE)
+        self._review = Review(self._desk)
         self._start = start
         self._looks = start.looks
         self._stage = ""

@@ -154,6 +154,21 @@ async def test_an_order_is_cancelled_until_it_has_a_fulfilment(oms: Medusa) -> N
     assert (await oms.cancel_order("order_7", "k")).status == "refused"
 
 
+async def test_what_a_confirmation_has_begun_is_taken_back_and_what_it_has_ended_stays(
+    oms: Medusa,
+) -> None:
+    line_of(oms).lose = "/fulfillments {"  # the answer: it is made, and nothing is shipped
+    with pytest.raises(e.Ambiguous):
+        await oms.confirm_shipment(notice(9, "FO-9"), "k")
+    assert (await oms.cancel_order("order_9", "k")).status == "refused"
+    for _ in range(2):
+        await oms.withdraw_confirmation("order_9", "FO-9")
+    assert (await oms.cancel_order("order_9", "k")).status == "cancelled"
+    await oms.withdraw_confirmation("order_7", "FO-7")  # that one is shipped
+    assert await oms.find_confirmation("order_7", "FO-7") is not None
+    await oms.withdraw_confirmation("order_8", "FO-none")
+
+
 async def test_too_many_units_are_refused_by_the_shop_s_own_word(oms: Medusa) -> None:
     greedy = notice(8, "FO-8").model_copy(
         update={"lines": (Quantity(line_id="item_8", sku="MUG-1", quantity=9),)}

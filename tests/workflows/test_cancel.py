@@ -12,7 +12,7 @@ from connectors import errors as e
 from domain import messages as m
 from domain.cases import CaseAction
 from domain.fulfillment import Fact
-from store import catalog
+from store import cases, catalog
 from store import tables as t
 from tests.bed import Bed
 
@@ -185,3 +185,38 @@ async def test_one_line_is_cancelled_and_the_other_ships(bed: Bed) -> None:
         "2": (1, 0),
     }
     assert bed.stripe.captured[incoming.order.payment.reference].amount_minor == 2_000
+
+
+@pytest.mark.parametrize("action", [CaseAction.RETRY, CaseAction.RESOLVE])
+async def test_what_the_shop_does_not_cancel_is_for_a_person(bed: Bed, action: CaseAction) -> None:
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order(f"shop-{action}", [("TENT", 1)])
+    handle = await bed.start(incoming)
+    await bed.fulfilling(incoming.order.id)
+    bed.medusa.refuse_cancel = True
+    await handle.execute_update("cancel", CANCEL)
+    case = await bed.case(incoming.order.id, "unconfirmed")
+    assert "the shop does not cancel it: 1 fulfilments are not cancelled" in case.because
+    bed.medusa.refuse_cancel = False
+    await bed.decide(case, action, "pat")
+    assert (await handle.result())["status"] == "cancelled"
+    assert bed.medusa.count("cancelled") == (action == CaseAction.RETRY)
+    with bed.context.db.read() as connection:
+        assert incoming.order.id in cases.told_by_hand(connection)
+
+
+async def test_a_confirmation_that_was_begun_is_taken_back_with_the_order(bed: Bed) -> None:
+    """A marketplace is told of the label; the answer is lost, and the customer changes their
+    mind before it is asked again."""
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("begun", [("TENT", 1)], channel="Marketplace")
+    order = incoming.order.id
+    bed.medusa.fail("confirm", *[e.Ambiguous("medusa", "no answer")] * 2)
+    handle = await bed.start(incoming)
+    (row,) = await bed.fulfilling(order)
+    await bed.tell(row.id, Fact.PACKED)
+    await bed.until(lambda: not bed.medusa.failures["confirm"])
+    await handle.execute_update("cancel", CANCEL)
+    assert (await handle.result())["status"] == "cancelled"
+    assert ("withdrawn", row.id) in bed.medusa.effects
+    assert bed.medusa.confirmed == {}

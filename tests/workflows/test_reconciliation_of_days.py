@@ -99,7 +99,7 @@ async def test_a_vendor_that_refuses_is_asked_again_or_left_out_by_platform(bed:
     day = date(2025, 12, 3)
     bed.stripe.fail("statement", *[e.AuthFailed("stripe", "the key is not accepted")] * 2)
     handle = await begin(bed, day, UNKNOWN)
-    case = await bed.case(stream_of(day), "vendor_auth_failed")
+    case = await bed.case(stream_of(day), "statement_unread")
     assert case.owner == "platform"
     await bed.decide(case, CaseAction.RETRY, "pat")
     await bed.until(lambda: not bed.stripe.failures["statement"])
