@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
+from sqlalchemy import Row
 from temporalio import activity
 
 from activities.context import Context
@@ -13,7 +14,6 @@ from activities.facts import holidays_of
 from activities.planning import successors
 from connectors.ports import FulfillmentNode, Submission
 from domain.fulfillment import FulfillmentRequest
-from domain.order import Address
 from sourcing import ship_at
 from store import events, fulfillments, releases
 
@@ -26,13 +26,14 @@ class NodeActivities:
 
     @activity.defn(name=Activity.SUBMIT)
     async def submit(self, request: m.SubmitRequest) -> m.Submitted:
-        """Hand a fulfillment order to its node, once; not one that waited, and whose place
-        another one has taken."""
+        """Hand a fulfillment order to its node, once; not one that has ended, as one does that
+        waited, and whose place another one has taken."""
         node = self._node(request.connector)
-        instead = await self._c.db.in_thread(self._claim, request)
-        if instead is not None:
+        row, instead = await self._c.db.in_thread(self._look_up, request)
+        if row.status == "cancelled":
             return m.Submitted(instead=instead)
-        wanted, address = await self._c.db.in_thread(self._request, request)
+        wanted = self._wanted(row)
+        address = self._c.vault.unseal(row.sealed, row.address_ref)
         with vendor_errors():
             found = await node.find(wanted.reference) if activity.info().attempt > 1 else None
             sent = found or await node.submit(wanted, address, request.key)
@@ -54,21 +55,18 @@ class NodeActivities:
         await self._c.db.in_thread(self._record_cancel, request, outcome.status)
         return m.Undone(status=outcome.status, reason=outcome.reason)
 
-    def _claim(self, request: m.SubmitRequest) -> tuple[m.FulfillmentRef, ...] | None:
-        """What stands for it now, where a better plan was found while it waited."""
-        if not request.waited:
-            return None
-        with self._c.db.write() as connection:
-            row = releases.claim(connection, request.fulfillment_id)
-            if not releases.superseded(row):
-                return None
-            return successors(connection, row)
-
-    def _request(self, request: m.SubmitRequest) -> tuple[FulfillmentRequest, Address]:
+    def _look_up(self, request: m.SubmitRequest) -> tuple[Row[Any], tuple[m.FulfillmentRef, ...]]:
+        """It and its order; and what stands for it now, where it has ended."""
+        if request.waited:
+            with self._c.db.write() as connection:
+                releases.claim(connection, request.fulfillment_id)
         with self._c.db.read() as connection:
             row = fulfillments.get_with_order(connection, request.fulfillment_id)
+            return row, successors(connection, row) if row.status == "cancelled" else ()
+
+    def _wanted(self, row: Row[Any]) -> FulfillmentRequest:
         part = fulfillments.plan_of(row)
-        live = FulfillmentRequest(
+        return FulfillmentRequest(
             reference=row.id,
             order_id=row.order_id,
             order_number=row.order_number or row.order_external_id,
@@ -76,7 +74,6 @@ class NodeActivities:
             shipping_method=part.service,
             lines=part.lines,
         )
-        return live, self._c.vault.unseal(row.sealed, row.address_ref)
 
     def _record(self, request: m.SubmitRequest, sent: Submission) -> m.Submitted:
         with self._c.db.write() as connection:

@@ -221,25 +221,24 @@ class Planning:
         return [end if end > at else None for end in ends]
 
     @activity.defn(name=Activity.FIRM)
-    def make_firm(self, request: m.Keyed) -> m.Audited:
-        """The approval is there: the reservation no longer expires."""
+    def make_firm(self, request: m.Reservation) -> m.Firm:
+        """The approval is there: the reservation no longer expires, where it has not already."""
 
-        def step(connection: Connection) -> m.Audited:
-            fulfillments.make_firm(connection, request.order_id, request.at)
-            return m.Audited()
+        def step(connection: Connection) -> m.Firm:
+            return m.Firm(held=fulfillments.make_firm(connection, request.fulfillments, request.at))
 
-        return self._c.db.once(request.key, m.Audited, step)
+        return self._c.db.once(request.key, m.Firm, step)
 
     @activity.defn(name=Activity.EXPIRE)
-    def expire_reservation(self, request: m.Keyed) -> m.Audited:
-        """Give the stock of an unapproved plan back."""
+    def expire_reservation(self, request: m.Reservation) -> m.Audited:
+        """Give the stock of an unapproved plan back, even where a worker that died had made it
+        firm."""
 
         def step(connection: Connection) -> m.Audited:
-            held = fulfillments.allocations(
-                connection, order_id=request.order_id, statuses=("reserved",)
-            )
-            for fulfillment_id in sorted({a.fulfillment_id for a in held}):
+            for fulfillment_id in request.fulfillments:
                 row = fulfillments.get(connection, fulfillment_id)
+                if row.status == "cancelled":
+                    continue
                 fulfillments.give_back(connection, row, request.key, request.at, how="expire")
                 events.move_all(
                     connection, "fulfillment_order", "cancel", [row], row.order_id,

@@ -39,7 +39,8 @@ def init(
             refuse(f"{out} exists. Choose another --out, or replace it with --force")
         out.write_text(network_text(inventory))
     console.print(
-        f"[green]✓[/] {out}: check what is marked CHECK, then `meshline network check {out}`"
+        f"[green]✓[/] {out}: check what is marked CHECK, then `meshline network check {out}`",
+        soft_wrap=True,
     )
 
 
@@ -51,6 +52,7 @@ def network_text(inventory: Path) -> str:
     """
     template = TEMPLATE.read_text()
     head, rest = template.split("\nnodes:\n", 1)
+    head = head.replace(", recover: true", "")  # what customers have to have agreed to
     tail = rest[rest.index("\n# --- channels") :]
     names = locations(inventory)
     if not names:

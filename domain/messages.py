@@ -240,6 +240,12 @@ class Reserved(Frozen):
     lost_race: str = ""
 
 
+class Reservation(Keyed):
+    """A store step about what a plan reserved: its fulfillment orders, all of them."""
+
+    fulfillments: tuple[str, ...]
+
+
 class FulfillmentRequestKeyed(Keyed):
     """A store step about one fulfillment order."""
 
@@ -444,6 +450,12 @@ class Audited(Frozen):
     done: bool = True
 
 
+class Firm(Audited):
+    """``held``: the reservation was there to be made firm, all of it."""
+
+    held: bool = True
+
+
 # --- network activities -------------------------------------------------------------------
 
 
@@ -460,8 +472,8 @@ class Submitted(Frozen):
 
     Attributes:
         ship_at: when the node ships what is released now; approvals may have taken days.
-        instead: those that take its place, where a better plan was found: then its node never
-            heard of it.
+        instead: those that take its place, where it had ended before: then its node never heard
+            of it. None where it was released.
     """
 
     external_id: str = ""

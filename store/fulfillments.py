@@ -150,12 +150,24 @@ def _allocate(
     events.append_all(connection, order_id, news, at)
 
 
-def make_firm(connection: Connection, order_id: str, at: datetime) -> None:
-    """Nobody has to agree any more: the order's reservations stop expiring."""
-    held = allocations(connection, order_id=order_id, statuses=("reserved",))
-    events.move_all(
-        connection, "allocation", "allocate", held, order_id, at, changes={"expires_at": None}
-    )
+def make_firm(connection: Connection, fulfillment_ids: Sequence[str], at: datetime) -> bool:
+    """Nobody has to agree to a plan any more: its reservations stop expiring.
+
+    Args:
+        fulfillment_ids: all of the plan's.
+
+    Returns False, and changes nothing, where one of them has ended already.
+    """
+    rows = [get(connection, fulfillment_id) for fulfillment_id in fulfillment_ids]
+    if any(row.status == "cancelled" for row in rows):
+        return False
+    for row in rows:
+        held = allocations(connection, fulfillment_id=row.id, statuses=("reserved",))
+        events.move_all(
+            connection, "allocation", "allocate", held, row.order_id, at,
+            changes={"expires_at": None},
+        )  # fmt: skip
+    return True
 
 
 def get(connection: Connection, fulfillment_id: str) -> Row[Any]:

@@ -170,7 +170,10 @@ class Fulfillment:
         if sent.instead is not None:
             self.saga.forget()
             self.done = True
-            self._on_replaced(sent.instead)
+            if sent.instead:
+                self._on_replaced(sent.instead)
+            else:  # a worker that died had given it back: its units are open again
+                await self.on_returned(None, self, self.ref.units)
             raise Replaced
         self._submitted = True
         self._ship_at = max(self.ref.ship_at, sent.ship_at or self.ref.ship_at)

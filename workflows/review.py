@@ -220,8 +220,10 @@ class Review:
             ApplicationError: saying what to do instead.
         """
         entry = self.cases.get(wanted.case_id)
-        if entry is None or entry.ended or entry.resolution is not None:
+        if entry is None or entry.ended:
             raise denied(f"exception {wanted.case_id} is not open any more. List again")
+        if (by := entry.resolution) is not None:
+            raise denied(f"{by.action} by {by.user} is being carried out. Look again in a moment")
         if wanted.action not in entry.case.actions:
             allowed = ", ".join(entry.case.actions)
             raise denied(f"{wanted.action} is not possible here. Possible: {allowed}")

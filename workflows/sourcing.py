@@ -76,7 +76,7 @@ class Sourcing:
         if not reserved.fulfillments:
             await self._race_lost(reserved.lost_race)
             return ()
-        if planned.approver is not None and not await self._approved(planned):
+        if planned.approver is not None and not await self._approved(planned, reserved):
             return ()
         self._baseline = planned.baseline_minor
         self._lost_races = 0
@@ -127,8 +127,9 @@ class Sourcing:
 
     # --- step 5: approve --------------------------------------------------------------------
 
-    async def _approved(self, planned: m.Planned) -> bool:
+    async def _approved(self, planned: m.Planned, reserved: m.Reserved) -> bool:
         """Wait for the approval while the reservation lasts; its expiry is the deadline."""
+        held = tuple(ref.id for ref in reserved.fulfillments)
         expires = self._desk.now() + self._desk.start.reservation
         entry = await self._review.open(
             "cost_approval",
@@ -154,8 +155,19 @@ class Sourcing:
         action = entry.resolution.action if entry.resolution else None
         because = f"{action}" if action else "the reservation expired before anybody agreed"
         await self._review.close(entry, because)
-        step = Activity.FIRM if action == CaseAction.APPROVE else Activity.EXPIRE
-        await self._desk.store(step, m.Keyed(**self._desk.fresh(step)), m.Audited, because)
+        if action == CaseAction.APPROVE:
+            if await self._made_firm(held, because):
+                self._unanswered = 0
+                return True
+            # a worker that died had let it expire: go its way, its answers are in the store
+            action = None
+            self._desk.last_decision = "it was approved as its reservation expired: planned again"
+        await self._desk.store(
+            Activity.EXPIRE,
+            m.Reservation(**self._desk.fresh(Activity.EXPIRE), fulfillments=held),
+            m.Audited,
+            because,
+        )
         if action == CaseAction.REROUTE:
             self._excluded |= set(planned.nodes)
         if action == CaseAction.REJECT:
@@ -167,7 +179,16 @@ class Sourcing:
             self._unanswered = 0
             because = f"nobody approved in time: {planned.approval_because}"
             await self._review.hold("manual", entry.owner, 72, because)
-        return action == CaseAction.APPROVE
+        return False
+
+    async def _made_firm(self, held: tuple[str, ...], because: str) -> bool:
+        answer = await self._desk.store(
+            Activity.FIRM,
+            m.Reservation(**self._desk.fresh(Activity.FIRM), fulfillments=held),
+            m.Firm,
+            because,
+        )
+        return answer.held
 
     # --- when nothing fits ------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ before the order's own workflow gets to them.
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +19,13 @@ from activities.planning import Planning
 from activities.progress import Progress
 from activities.review import Review
 from domain import messages as m
+from domain.cases import CaseAction
 from domain.fulfillment import Fact
-from store import cases, fulfillments
+from store import cases, fulfillments, releases
 from store import tables as t
 from tests.bed import Bed
+from tests.workflows.test_approvals import dear_order
+from tests.workflows.test_reevaluation import waiting_bed
 
 
 async def test_what_it_reserved_and_opened_ends_with_the_order(bed: Bed) -> None:
@@ -118,6 +122,85 @@ async def test_what_it_had_opened_to_be_sent_again_is_sent_before_the_order_ends
     assert (await handle.result())["status"] == "completed"
     (line,) = bed.rows(t.lines, order)
     assert (line.open, line.allocated, line.released, line.shipped) == (0, 0, 0, 1)
+
+
+async def test_what_it_let_expire_is_not_sent_because_somebody_approves(bed: Bed) -> None:
+    """The deadline of an approval and the approval: it heard of the one, the next one of both. It
+    planned again besides, under the keys that the next one comes to."""
+    handle, case = await dear_order(bed)
+    order = case.order_id
+    (first,) = bed.fulfillments(order)
+    dead, at = Planning(bed.context), bed.now()
+    key = {"order_id": order, "at": at}
+    dead.expire_reservation(
+        m.Reservation(key=f"{order}/expire_reservation/1", fulfillments=(first.id,), **key)
+    )
+    plan = dead.plan(m.PlanRequest(key=f"{order}/plan/2", generation=2, **key))
+    dead.reserve(
+        m.ReserveRequest(
+            key=f"{order}/reserve/2", decision_id=plan.decision_id, generation=2,
+            expires_at=at + timedelta(days=9), firm=False, **key,
+        )
+    )  # fmt: skip
+    await bed.decide(case, CaseAction.APPROVE, "dana")
+    again = await bed.case(order, "cost_approval")
+    assert again.id != case.id
+    assert not bed.tryton.count("created")
+    await bed.decide(again, CaseAction.APPROVE, "dana")
+    (sent,) = await bed.fulfilling(order)
+    assert [f.status for f in bed.fulfillments(order) if f.id != sent.id] == ["cancelled"]
+    assert (sent.id, _held(bed), bed.tryton.count("created")) == (f"{order}/g2f1", 400, 1)
+    await handle.execute_update("cancel", m.CancelOrder(user="casey"))
+    assert (await handle.result())["cancelled"] == 400
+    assert _held(bed) == 0
+
+
+async def test_what_it_made_firm_expires_where_the_deadline_comes_first(bed: Bed) -> None:
+    handle, case = await dear_order(bed)
+    order = case.order_id
+    (first,) = bed.fulfillments(order)
+    Planning(bed.context).make_firm(
+        m.Reservation(
+            order_id=order, key=f"{order}/make_firm/1", at=bed.now(), fulfillments=(first.id,)
+        )
+    )
+    await bed.until(lambda: bed.ended(case.id))
+    again = await bed.case(order, "cost_approval")
+    assert [f.status for f in bed.fulfillments(order)] == ["cancelled", "open"]
+    assert _held(bed) == 400
+    await bed.decide(again, CaseAction.REJECT, "dana")
+    await handle.execute_update("cancel", m.CancelOrder(user="casey"))
+    await handle.result()
+    assert _held(bed) == 0
+
+
+async def test_what_it_gave_back_is_not_sent_but_planned_again(
+    temporal: str, tmp_path: Path
+) -> None:
+    async with waiting_bed(temporal, tmp_path, minutes=24) as bed:
+        bed.stock("TENT", dc_central=5)
+        incoming = bed.order("1", [("TENT", 1)])
+        order = incoming.order.id
+        handle = await bed.start(incoming)
+        (first,) = await bed.until(lambda: bed.fulfillments(order))
+        with bed.context.db.write() as connection:
+            releases.claim(connection, first.id)
+        Progress(bed.context).give_back(
+            m.FulfillmentRequestKeyed(
+                order_id=order, key=f"{order}/dead", at=bed.now(), fulfillment_id=first.id
+            )
+        )
+        (sent,) = await bed.until(lambda: bed.fulfillments(order, "in_progress"), 60)
+        assert sent.id != first.id
+        await bed.ship(order)
+        assert await handle.result() == {"status": "completed", "shipped": 1, "cancelled": 0}
+        assert (bed.tryton.count("created"), _held(bed)) == (1, 0)
+
+
+def _held(bed: Bed) -> int:
+    with bed.context.db.read() as connection:
+        (level,) = connection.execute(select(t.levels).where(t.levels.c.sku == "TENT"))
+    return int(level.reserved)
 
 
 def _reserve_as_a_dead_worker(bed: Bed, order: str) -> None:
