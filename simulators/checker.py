@@ -331,6 +331,9 @@ WHERE a.action = 'case_approve' AND NOT EXISTS (
     AND e.id = json_extract(a.body, '$.case')
     AND json_extract(a.body, '$.shown_hash') <> ''
     AND json_extract(v.data, '$.shown_hash') = json_extract(a.body, '$.shown_hash'));
+-- : a step of our own could not be done: {0}: {1}
+SELECT id, json_extract(body, '$.because') FROM ours.exceptions
+WHERE json_extract(body, '$.kind') = 'step_failed';
 -- : events of {0}: {1} rows from {2} to {3}, the stream stands at {4}
 SELECT e.stream, count(*), min(e.seq), max(e.seq), coalesce(s.seq, 'nothing')
 FROM ours.events e LEFT JOIN ours.streams s ON s.stream = e.stream GROUP BY e.stream

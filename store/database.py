@@ -104,11 +104,16 @@ class Database:
 
 
 def _engine(url: str) -> Engine:
+    # hide_parameters: an error's text reaches histories and logs, and no customer's data with it
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=POSTGRES_THREADS, max_overflow=8, pool_pre_ping=True)
+        return create_engine(
+            url, pool_size=POSTGRES_THREADS, max_overflow=8, pool_pre_ping=True,
+            hide_parameters=True,
+        )  # fmt: skip
     engine = create_engine(
-        url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1_000}
-    )
+        url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1_000},
+        hide_parameters=True,
+    )  # fmt: skip
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

@@ -253,14 +253,14 @@ class Bed:
 
         return cast(list[Any], await self.until(accepted))
 
-    async def case(self, order: str, kind: str) -> ExceptionCase:
+    async def case(self, order: str, kind: str, seconds: float = 20.0) -> ExceptionCase:
         """The open case of a kind, once there is one."""
 
         def found() -> Any:
             with self.context.db.read() as connection:
                 return next((r for r in cases.live(connection, order) if r.kind == kind), None)
 
-        row = await self.until(found)
+        row = await self.until(found, seconds)
         return ExceptionCase.model_validate_json(row.body)
 
     def ended(self, case_id: str) -> bool:

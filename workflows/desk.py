@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import dataclasses
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
@@ -26,6 +27,10 @@ _CALL = timedelta(seconds=40)
 _STORE_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
 )
+# Half a minute of wall time; then it is no race, and somebody hears of it.
+_STEP_RETRY = dataclasses.replace(_STORE_RETRY, maximum_attempts=8)
+# Exceptions of a store that is away, busy or full: that is seen elsewhere, and it will be back.
+_AWAY = frozenset({"OperationalError", "InterfaceError", "TimeoutError", "OSError"})
 # A vendor is asked for about two minutes; then a person hears of it. Wall time.
 _VENDOR_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -48,13 +53,17 @@ _LABEL_RETRY = RetryPolicy(
 _RETRY = {Activity.BUY_LABEL: _LABEL_RETRY}
 
 
-class VendorFailed(Exception):  # noqa: N818 - caught by the step that asked, always
-    """A vendor step ended without success, after all its retries."""
+class StepFailed(Exception):  # noqa: N818 - caught by the step that asked, always
+    """A step ended without success, after all its retries."""
 
     def __init__(self, kind: str, message: str, details: tuple[Any, ...] = ()) -> None:
         super().__init__(message)
         self.kind = kind
         self.details = details
+
+
+class VendorFailed(StepFailed):
+    """It was a vendor's."""
 
 
 @dataclass
@@ -67,7 +76,14 @@ class Waiting:
 
 
 class Desk:
-    """Calls activities under keys, waits with named timers, tells the UI what it does."""
+    """Calls activities under keys, waits with named timers, tells the UI what it does.
+
+    Attributes:
+        see_to: carries a step out, again and again until it is done, and tells who has to know
+            (Review). Called with the step and its name; what it raises is StepFailed.
+    """
+
+    see_to: Callable[[Callable[[], Awaitable[Any]], str], Awaitable[Any]]
 
     def __init__(self, start: m.OrderStart) -> None:
         self.start = start
@@ -107,13 +123,41 @@ class Desk:
     async def store(
         self, name: str, request: Frozen, kind: type[Answer], summary: str = ""
     ) -> Answer:
-        """A local activity: a step in our own store."""
+        """A local activity: a step in our own store. Nothing goes on before it is done.
+
+        One that fails again and again while the store is there is a defect of ours, or an order
+        that is not as it should be: an exception of platform's, not a line in a log.
+        """
+        answer: Answer = await self.see_to(
+            lambda: self._attempted(name, request, kind, summary), name
+        )
+        return answer
+
+    async def surely(self, name: str, request: Frozen, kind: type[Answer], summary: str) -> Answer:
+        """The same for the steps that people are told by: there is nobody to tell of them."""
+        return await self._locally(name, request, kind, summary, _STORE_RETRY)
+
+    async def _attempted(
+        self, name: str, request: Frozen, kind: type[Answer], summary: str
+    ) -> Answer:
+        while True:
+            try:
+                return await self._locally(name, request, kind, summary, _STEP_RETRY)
+            except FailureError as error:  # a local activity's own, or wrapped as another's
+                cause = error.cause if isinstance(error, ActivityError) else error
+                if isinstance(cause, ApplicationError) and cause.type not in _AWAY:
+                    why = (cause.message or "").partition("\n")[0]
+                    raise StepFailed(cause.type or "", f"{cause.type}: {why}") from error
+
+    async def _locally(
+        self, name: str, request: Frozen, kind: type[Answer], summary: str, retry: RetryPolicy
+    ) -> Answer:
         answer: Answer = await workflow.execute_local_activity(
             name,
             request,
             result_type=kind,
             start_to_close_timeout=timedelta(seconds=15),
-            retry_policy=_STORE_RETRY,
+            retry_policy=retry,
             summary=summary or None,
         )
         return answer

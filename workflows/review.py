@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.cases import CaseAction, ExceptionCase, Hold
 
 from workflows import attributes as a
-from workflows.desk import Desk, VendorFailed
+from workflows.desk import Desk, StepFailed, VendorFailed
 
 Answer = TypeVar("Answer")
 
@@ -65,6 +65,7 @@ class Review:
 
     def __init__(self, desk: Desk, run: str = "") -> None:
         self._desk = desk
+        desk.see_to = self._see_to
         self._run = run
         self.cases: dict[str, OpenCase] = {}
         self.holds: dict[str, Hold] = {}
@@ -80,7 +81,7 @@ class Review:
         """Open a case, tell its owner, and start its clock."""
         self._opened += 1
         case_id = f"{self._desk.order_id}/case/{self._run}{self._opened}-{kind}"
-        opened = await self._desk.store(
+        opened = await self._desk.surely(
             Activity.OPEN_CASE,
             m.OpenCase(
                 **self._desk.fresh("case", case_id), case_id=case_id, kind=kind, because=because,
@@ -101,7 +102,7 @@ class Review:
         if entry.ended:
             return
         entry.ended = True
-        await self._desk.store(
+        await self._desk.surely(
             Activity.END_CASE,
             m.EndCase(
                 **self._desk.fresh("end", entry.case.id),
@@ -147,7 +148,7 @@ class Review:
         self, call: Callable[[], Awaitable[Answer]], step: str, *, kind: str = "",
         stopped: Callable[[], bool] = lambda: False, **facts: Any,
     ) -> Answer:  # fmt: skip
-        """Call a vendor; when its retries are over, a case waits for a person or for later.
+        """Take a step; when its retries are over, a case waits for a person or for later.
 
         Args:
             kind: of the case, where it is not simply the vendor's.
@@ -161,7 +162,7 @@ class Review:
         while True:
             try:
                 answer = await call()
-            except VendorFailed as failure:
+            except StepFailed as failure:
                 tries += 1
                 surely = failure.kind in _KIND_OF
                 action, entry = await self.ask(
@@ -181,6 +182,13 @@ class Review:
                 await self.close(entry, f"{step} went through")
             return answer
 
+    async def _see_to(self, step: Callable[[], Awaitable[Any]], name: str) -> Any:
+        while True:
+            try:
+                return await self.insist(step, name, kind="step_failed")
+            except GivenUp:
+                continue  # whatever the policy lets people say: nothing goes on without it
+
     async def close_all(self, because: str) -> None:
         """End what is still open, so that the order can close."""
         for entry in list(self.cases.values()):
@@ -195,7 +203,7 @@ class Review:
                 return
             deadline = self._desk.now() + max(entry.window, timedelta(hours=1))
             entry.owner = role
-            await self._desk.store(
+            await self._desk.surely(
                 Activity.ESCALATE,
                 m.EscalateCase(
                     **self._desk.fresh("escalate", entry.case.id, role),

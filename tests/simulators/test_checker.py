@@ -253,6 +253,8 @@ IN_OURS = [
     ("", "1 ends: meshline.order.cancelled.v1",
      "UPDATE events SET type = 'meshline.order.cancelled.v1' WHERE type LIKE '%completed%'"),
     ("", "the audit of", "UPDATE audit SET seq = 2"),
+    ("", f"a step of our own could not be done: {CASE}",
+     "UPDATE exceptions SET body = json_set(body, '$.kind', 'step_failed')"),
     ("", f"return {BACK} is closed, but {CASE} is still open",
      f"UPDATE exceptions SET order_id = '{BACK}', status = 'open'"),
     ("lost", "no workflow was started", "UPDATE returns SET started = 0"),
@@ -405,4 +407,4 @@ def test_the_verdict_is_json_and_the_exit_code_tells_it_too(
 def test_every_check_names_a_figure_or_none() -> None:
     figures = {"", "lost", "duplicates", "oversold", "refunds_over"}
     assert {check.counts for check in CHECKS} == figures
-    assert len(CHECKS) == 50
+    assert len(CHECKS) == 51

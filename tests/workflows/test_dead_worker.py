@@ -135,6 +135,8 @@ async def test_what_it_let_expire_is_not_sent_because_somebody_approves(bed: Bed
     dead.expire_reservation(
         m.Reservation(key=f"{order}/expire_reservation/1", fulfillments=(first.id,), **key)
     )
+    late = m.Reservation(key=f"{order}/late", fulfillments=(first.id,), **key)
+    assert not dead.make_firm(late).held
     plan = dead.plan(m.PlanRequest(key=f"{order}/plan/2", generation=2, **key))
     dead.reserve(
         m.ReserveRequest(

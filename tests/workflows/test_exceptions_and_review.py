@@ -6,16 +6,18 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import OperationalError
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from connectors import errors as e
 from domain import messages as m
 from domain.cases import CaseAction
 from domain.fulfillment import Fact, Quantity
-from store import cases
+from store import cases, fulfillments
 from store import tables as t
 from tests.bed import CHICAGO, Bed
+from tests.workflows.test_approvals import dear_order
 from workflows import attributes as a
 
 
@@ -265,3 +267,51 @@ async def test_the_shop_is_told_of_each_unit_once_when_a_part_is_sent_again(
     told = [q.quantity for n in bed.medusa.confirmed.values() for q in n.lines]
     assert sum(told) == 3
     assert set(bed.medusa.confirmed) == {small, big}
+
+
+async def test_a_step_of_our_own_that_fails_is_platform_s_until_it_is_done(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)])
+    order = incoming.order.id
+    handle = await bed.start(incoming)
+    (row,) = await bed.fulfilling(order)
+    set_status(bed, row.id, "cancelled")  # so that it cannot be handed over
+    await bed.tell(row.id, Fact.PACKED)
+    await bed.until(lambda: bed.easypost.count("bought"))
+    await bed.tell(row.id, Fact.SHIPPED)
+    case = await bed.case(order, "step_failed", 60)
+    assert case.owner == "platform"
+    assert case.because.startswith("hand_over: IllegalTransition: ")
+    assert not bed.medusa.count("confirmed")
+    set_status(bed, row.id, "in_progress")
+    await bed.decide(case, CaseAction.RETRY, "pat")
+    await bed.tell(row.id, Fact.DELIVERED)
+    assert (await handle.result())["status"] == "completed"
+    assert bed.rows(t.exceptions, case.id, "id")[0].status == "resolved"
+    assert bed.rows(t.lines, order)[0].shipped == 1
+
+
+async def test_a_store_that_is_away_is_waited_for_and_nobody_is_told(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = iter([OperationalError("SELECT 1", None, OSError("no such host"))] * 9)
+
+    def firm(connection: Connection, *given: Any) -> bool:
+        if error := next(away, None):
+            raise error
+        return make_firm(connection, *given)
+
+    make_firm = fulfillments.make_firm
+    monkeypatch.setattr(fulfillments, "make_firm", firm)
+    handle, case = await dear_order(bed)
+    await bed.decide(case, CaseAction.APPROVE, "dana")
+    await bed.until(lambda: bed.fulfillments(case.order_id, "in_progress"), 60)
+    assert {r.kind for r in bed.rows(t.exceptions, case.order_id)} == {"cost_approval"}
+    assert next(away, None) is None
+    await handle.terminate("seen enough")
+
+
+def set_status(bed: Bed, fulfillment_id: str, status: str) -> None:
+    row = t.fulfillments.update().where(t.fulfillments.c.id == fulfillment_id)
+    with bed.context.db.write() as connection:
+        connection.execute(row.values(status=status))
