@@ -66,6 +66,16 @@ class VendorFailed(StepFailed):
     """It was a vendor's."""
 
 
+def step_failed(error: FailureError) -> StepFailed | None:
+    """What somebody has to hear of a step in our own store; None where the store is away."""
+    # a local activity's failure comes as it is, another one's wrapped
+    cause = error.cause if isinstance(error, ActivityError) else error
+    if not isinstance(cause, ApplicationError) or cause.type in _AWAY:
+        return None
+    why = cause.message.partition("\n")[0]  # what databases add may have a customer's data
+    return StepFailed(cause.type or "", f"{cause.type}: {why}")
+
+
 @dataclass
 class Waiting:
     """What a coroutine waits for; the newest entries make the current details."""
@@ -143,11 +153,9 @@ class Desk:
         while True:
             try:
                 return await self._locally(name, request, kind, summary, _STEP_RETRY)
-            except FailureError as error:  # a local activity's own, or wrapped as another's
-                cause = error.cause if isinstance(error, ActivityError) else error
-                if isinstance(cause, ApplicationError) and cause.type not in _AWAY:
-                    why = (cause.message or "").partition("\n")[0]
-                    raise StepFailed(cause.type or "", f"{cause.type}: {why}") from error
+            except FailureError as error:
+                if failed := step_failed(error):
+                    raise failed from error
 
     async def _locally(
         self, name: str, request: Frozen, kind: type[Answer], summary: str, retry: RetryPolicy

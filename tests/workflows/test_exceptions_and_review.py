@@ -6,19 +6,19 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import select
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError, TimeoutError
 
 from connectors import errors as e
 from domain import messages as m
 from domain.cases import CaseAction
 from domain.fulfillment import Fact, Quantity
-from store import cases, fulfillments
+from store import cases
 from store import tables as t
 from tests.bed import CHICAGO, Bed
-from tests.workflows.test_approvals import dear_order
 from workflows import attributes as a
+from workflows.desk import step_failed
 
 
 async def held(bed: Bed, order: str) -> object:
@@ -291,24 +291,12 @@ async def test_a_step_of_our_own_that_fails_is_platform_s_until_it_is_done(bed: 
     assert bed.rows(t.lines, order)[0].shipped == 1
 
 
-async def test_a_store_that_is_away_is_waited_for_and_nobody_is_told(
-    bed: Bed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    away = iter([OperationalError("SELECT 1", None, OSError("no such host"))] * 9)
-
-    def firm(connection: Connection, *given: Any) -> bool:
-        if error := next(away, None):
-            raise error
-        return make_firm(connection, *given)
-
-    make_firm = fulfillments.make_firm
-    monkeypatch.setattr(fulfillments, "make_firm", firm)
-    handle, case = await dear_order(bed)
-    await bed.decide(case, CaseAction.APPROVE, "dana")
-    await bed.until(lambda: bed.fulfillments(case.order_id, "in_progress"), 60)
-    assert {r.kind for r in bed.rows(t.exceptions, case.order_id)} == {"cost_approval"}
-    assert next(away, None) is None
-    await handle.terminate("seen enough")
+def test_a_store_that_is_away_is_waited_for_and_nobody_is_told() -> None:
+    away = ApplicationError("(psycopg.OperationalError) no route", type="OperationalError")
+    assert step_failed(away) is None
+    assert step_failed(TimeoutError("late", type=None, last_heartbeat_details=[])) is None
+    refused = step_failed(ApplicationError("first line\nDETAIL: (x@y.z)", type="IntegrityError"))
+    assert str(refused) == "IntegrityError: first line"
 
 
 def set_status(bed: Bed, fulfillment_id: str, status: str) -> None:
