@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from temporalio.client import Client, WorkflowUpdateFailedError
@@ -12,7 +12,9 @@ from temporalio.service import RPCError
 
 from activities.settings import Settings
 from activities.telemetry import forward_core_logs
-from cli.session import FAILED, Session, refuse
+from cli.session import FAILED, Session, errors, refuse
+
+PATIENCE = 8.0  # seconds of wall time; an answer takes one, or two
 
 
 class Ask(NamedTuple):
@@ -49,13 +51,26 @@ def update_all(s: Session, asked: Sequence[Ask]) -> list[Said]:
 async def _send(client: Client, ask: Ask) -> Said:
     try:
         handle = client.get_workflow_handle(ask.order_id)
-        answer = await handle.execute_update(ask.name, ask.message)
+        answer = await patiently(handle.execute_update(ask.name, ask.message), ask.order_id)
     except WorkflowUpdateFailedError as refused:
         return Said(False, str(refused.cause))
     except RPCError as error:
         why = f"{ask.order_id}: {error.message}. It may have ended: `meshline order show`"
         return Said(False, why)
     return Said(True, str(answer["message"] if isinstance(answer, dict) else answer.message))
+
+
+async def patiently(answer: Coroutine[Any, Any, Any], order_id: str) -> Any:
+    """Wait for an answer; a person who waits long is told what for."""
+    waiting = asyncio.create_task(answer)
+    done, _ = await asyncio.wait({waiting}, timeout=PATIENCE)
+    if not done:
+        errors.print(
+            f"[yellow]…[/] {order_id} does not answer yet. Is a worker running (`meshline up`)? "
+            "Ctrl-C ends the wait; it may still be done later",
+            soft_wrap=True,
+        )
+    return await waiting
 
 
 async def connected(settings: Settings) -> Client:
