@@ -69,7 +69,7 @@ def store_activities(context: Context) -> list[Callable[..., Any]]:
         planning.compensate,
         progress.look, progress.give_back, progress.record_short, progress.record_rejected,
         progress.hand_over, progress.end_delivery, progress.reship, progress.cancel_lines,
-        progress.set_address, progress.finish,
+        progress.set_address, progress.finish, progress.reinstate_labels,
         review.open_hold, review.end_hold, review.open_case, review.end_case,
         review.escalate_case, review.authorize, review.permit,
         rollouts.look, drifts.measure, pricing.price_stock,

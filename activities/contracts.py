@@ -28,6 +28,7 @@ class Activity:
     RECORD_REJECTED = "record_rejected"
     HAND_OVER = "hand_over"
     END_DELIVERY = "end_delivery"
+    REINSTATE_LABELS = "reinstate_labels"
     RESHIP = "reship"
     REROUTE = "reroute"
     CHANGE_SERVICE = "change_service"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, update
+from typing import Any
+
+from sqlalchemy import Connection, Row, update
 from temporalio import activity
 
 from activities.context import Context
@@ -13,6 +15,12 @@ from store import cases, claims, events, fulfillments, orders, releases
 from store import tables as t
 
 _OUTCOMES = {"deliver": "delivered", "lose": "lost", "return": "returned to sender"}
+
+
+def _label_number(shipment_id: str) -> tuple[int, int]:
+    """Parcel and generation of a label: …/p1 is a parcel's first, …/p1-2 its second."""
+    parcel, _, generation = shipment_id.rpartition("/p")[2].partition("-")
+    return int(parcel), int(generation or 1)
 
 
 class Progress:
@@ -112,6 +120,26 @@ class Progress:
             return m.Remaining(units=units, returned=0)
 
         return self._c.db.once(request.key, m.Remaining, step)
+
+    @activity.defn(name=Activity.REINSTATE_LABELS)
+    def reinstate_labels(self, request: m.FulfillmentRequestKeyed) -> m.Labelled:
+        """The parcels left in labels that were voided meanwhile: each one's newest counts again."""
+
+        def step(connection: Connection) -> m.Labelled:
+            newest: dict[int, Row[Any]] = {}
+            for label in fulfillments.shipments(connection, request.fulfillment_id):
+                parcel, generation = _label_number(label.id)
+                known = newest.get(parcel)
+                if known is None or _label_number(known.id)[1] < generation:
+                    newest[parcel] = label
+            for label in newest.values():
+                if label.status == "voided":
+                    events.move_all(
+                        connection, "shipment", "reinstate", [label], label.order_id, request.at
+                    )
+            return m.Labelled(parcels=tuple(sorted(newest)))
+
+        return self._c.db.once(request.key, m.Labelled, step)
 
     @activity.defn(name=Activity.END_DELIVERY)
     def end_delivery(self, request: m.DeliveryStep) -> m.Audited:

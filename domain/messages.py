@@ -269,6 +269,12 @@ class Remaining(Frozen):
     instead: tuple[FulfillmentRef, ...] = ()
 
 
+class Labelled(Frozen):
+    """Parcels by number whose label counts again."""
+
+    parcels: tuple[int, ...]
+
+
 class HandOver(FulfillmentRequestKeyed):
     tracking: Tracking | None = None
 

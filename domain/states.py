@@ -104,6 +104,8 @@ TRANSITIONS: dict[str, dict[str, Transition]] = {
         ),
         "request_void": _move("label.void_requested", status=("label_created", "void_requested")),
         "void": _move("label.voided", status=("label_created void_requested", "voided")),
+        # it has left the node in the label that was to be void: carriers bill what they carry
+        "reinstate": _move("label.reinstated", status=("voided", "label_created")),
         "refuse_void": _move("label.void_refused", status=("void_requested", "label_created")),
         "deliver": _move(
             "shipment.delivered",

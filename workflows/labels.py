@@ -45,6 +45,7 @@ class Labels:
         self._attempted: dict[str, m.Endpoint] = {}
         self._bought: set[int] = set()
         self._generation: dict[int, int] = {}  # a parcel's next label is its first, second, …
+        self._voided = False  # what it may leave in all the same
         self._waits = False  # nobody agreed to another carrier: until this one is back
 
     @property
@@ -62,10 +63,27 @@ class Labels:
         self._f.saga.add("void labels", self._void)
         while not self.complete:
             await self._f.react()
+            if self._f.gone and self._voided:
+                await self._reinstate()
+                continue
             parcels = range(1, self._f.ref.parcels + 1)
             parcel = next(p for p in parcels if p not in self._bought)
             await self._buy(parcel)
             self._bought.add(parcel)
+
+    async def _reinstate(self) -> None:
+        """It left in the labels that were voided meanwhile: others would be paid for nothing."""
+        self._voided = False
+        f = self._f
+        answer = await f.desk.store(
+            Activity.REINSTATE_LABELS,
+            m.FulfillmentRequestKeyed(
+                **f.desk.fresh(Activity.REINSTATE_LABELS, f.ref.id), fulfillment_id=f.ref.id
+            ),
+            m.Labelled,
+            "it left in the labels that it had",
+        )
+        self._bought |= set(answer.parcels)
 
     async def _buy(self, parcel: int) -> None:
         attempts = 0
@@ -311,6 +329,7 @@ class Labels:
                 return reason
         for parcel in self._bought:
             self._generation[parcel] += 1
+        self._voided = self._voided or bool(self._bought)
         self._attempted.clear()
         self._bought.clear()
         return ""

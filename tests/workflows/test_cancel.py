@@ -156,6 +156,29 @@ async def test_a_refused_compensation_is_a_case_and_the_order_goes_on_when_it_le
     assert bed.rows(t.lines, incoming.order.id)[0].shipped == 1
 
 
+async def test_what_left_in_the_label_that_was_voided_meanwhile_needs_no_other_one(
+    bed: Bed,
+) -> None:
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)])
+    order = incoming.order.id
+    handle = await bed.start(incoming)
+    (row,) = await bed.fulfilling(order)
+    await bed.tell(row.id, Fact.PACKED)
+    (label,) = await bed.until(lambda: bed.rows(t.shipments, order))
+    bed.tryton.refuse_cancel = True
+    await handle.execute_update("cancel", CANCEL)
+    await bed.case(order, "compensation_refused")
+    assert bed.rows(t.shipments, order)[0].status == "voided"
+    await bed.tell(row.id, Fact.SHIPPED)
+    await bed.until(lambda: bed.rows(t.shipments, order)[0].status == "shipped")
+    await bed.tell(row.id, Fact.DELIVERED)
+    assert (await handle.result())["status"] == "completed"
+    assert [(r.id, r.status) for r in bed.rows(t.shipments, order)] == [(label.id, "delivered")]
+    assert bed.easypost.count("bought") == 1
+    assert "label.reinstated" in bed.event_names(order)
+
+
 async def test_a_refused_compensation_that_a_person_did_by_hand_ends_cancelled(bed: Bed) -> None:
     bed.stock("TENT", dc_central=5)
     incoming = bed.order("1", [("TENT", 1)])
