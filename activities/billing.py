@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 
 from activities.facts import holidays_of, miles_between
 from domain.base import InvalidInput, Problem
-from domain.fulfillment import FulfillmentPlan
+from domain.fulfillment import FulfillmentPlan, label_number
 from domain.invoices import Audit, ChargeKind, Due, ParcelFate
 from domain.network import Network, Node, Service
 from finance.audit import Billed, audit
@@ -78,7 +78,7 @@ def _parcel(
     to = orjson.loads(row.order_body)["ship_to"]
     card = network.card(service.card, at)
     area = to["postal3"] if to["postal3"] in card.delivery_area else ""
-    box = plan.parcels[_position(row.id)]
+    box = plan.parcels[label_number(row.id)[0] - 1]
     days = network.contract(biller).guarantees.get(service.id)
     guaranteed = None
     if days is not None:
@@ -115,12 +115,6 @@ def _service(network: Network, service_id: str, shipment_id: str) -> Service:
                 remedy="Keep services and rate cards as long as their invoices come",
             )
         ) from None
-
-
-def _position(shipment_id: str) -> int:
-    """Which parcel of its plan a shipment is: ``.../p2`` and, labelled again, ``.../p2-3``."""
-    number = shipment_id.rpartition("/p")[2].partition("-")[0]
-    return int(number) - 1 if number.isdigit() else 0
 
 
 def _fees(node: Node, plan: FulfillmentPlan) -> dict[ChargeKind, int]:

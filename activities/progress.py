@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import Connection, update
 from temporalio import activity
 
 from activities.context import Context
 from activities.contracts import Activity, m
 from activities.intake import destination
 from activities.planning import successors
+from domain.fulfillment import label_number
 from store import cases, claims, events, fulfillments, orders, releases
 from store import tables as t
 
 _OUTCOMES = {"deliver": "delivered", "lose": "lost", "return": "returned to sender"}
-
-
-def _label_number(shipment_id: str) -> tuple[int, int]:
-    """Parcel and generation of a label: …/p1 is a parcel's first, …/p1-2 its second."""
-    parcel, _, generation = shipment_id.rpartition("/p")[2].partition("-")
-    return int(parcel), int(generation or 1)
 
 
 class Progress:
@@ -126,18 +119,15 @@ class Progress:
         """The parcels left in labels that were voided meanwhile: each one's newest counts again."""
 
         def step(connection: Connection) -> m.Labelled:
-            newest: dict[int, Row[Any]] = {}
-            for label in fulfillments.shipments(connection, request.fulfillment_id):
-                parcel, generation = _label_number(label.id)
-                known = newest.get(parcel)
-                if known is None or _label_number(known.id)[1] < generation:
-                    newest[parcel] = label
+            labels = fulfillments.shipments(connection, request.fulfillment_id)
+            by_age = sorted(labels, key=lambda label: label_number(label.id))
+            newest = {label_number(label.id)[0]: label for label in by_age}
             for label in newest.values():
                 if label.status == "voided":
                     events.move_all(
                         connection, "shipment", "reinstate", [label], label.order_id, request.at
                     )
-            return m.Labelled(parcels=tuple(sorted(newest)))
+            return m.Labelled(parcels=tuple(newest))
 
         return self._c.db.once(request.key, m.Labelled, step)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
@@ -30,6 +31,19 @@ class Parcel(Frozen):
     height: int
     weight_mg: int
     lines: tuple[Quantity, ...]
+
+
+_LABEL = re.compile(r"/p(\d+)(?:-(\d+))?$")
+
+
+def label_number(shipment_id: str) -> tuple[int, int]:
+    """Which parcel of its plan a label is for, and which of that parcel's labels it is.
+
+    Both from 1: ``.../p2`` is (2, 1), labelled again ``.../p2-3`` is (2, 3). An ID that does not
+    say is that of the first.
+    """
+    found = _LABEL.search(shipment_id)
+    return (int(found[1]), int(found[2] or 1)) if found else (1, 1)
 
 
 class FulfillmentPlan(Frozen):

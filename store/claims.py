@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from domain.claims import ClaimCause, value_of
-from domain.fulfillment import FulfillmentPlan, Quantity
+from domain.fulfillment import FulfillmentPlan, Quantity, label_number
 from domain.order import Order
 from store import events
 from store import tables as t
@@ -47,8 +47,8 @@ def open_claim(
 
 
 def _contents(connection: Connection, parcel: Row[Any]) -> Sequence[Quantity]:
-    """What was planned into a parcel: ``.../p2`` is the second one, and ``.../p2-3`` its third
-    label. Of a parcel that comes back, and of one that the plan does not tell, all of it."""
+    """What was planned into a parcel. Of one that comes back, and of one that the plan does not
+    tell, all of it."""
     owner = t.returns if parcel.inbound else t.fulfillments
     text = connection.execute(
         select(owner.c.plan).where(owner.c.id == parcel.fulfillment_id)
@@ -56,8 +56,7 @@ def _contents(connection: Connection, parcel: Row[Any]) -> Sequence[Quantity]:
     if not text:
         return ()
     plan = FulfillmentPlan.model_validate_json(text)
-    number = parcel.id.rpartition("/p")[2].partition("-")[0]
-    at = int(number) - 1 if number.isdigit() else 0
+    at = label_number(parcel.id)[0] - 1
     return plan.parcels[at].lines if at < len(plan.parcels) else plan.lines
 
 
