@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from activities.settings import ROOT, Settings
-from cli.supervisor import Child, Supervisor, free_port, python
+from cli.supervisor import Child, Supervisor, claim_port, python
 from domain.base import InvalidInput, Problem
 from domain.clock import BusinessClock
 from domain.network import Network
@@ -82,7 +82,7 @@ class Stage:
         settings = Settings.load()
         network = settings.read_network()
         self._fix_clock(settings)
-        self._tell(MESHLINE_GATEWAY_PORT=str(free_port()))
+        self._tell(MESHLINE_GATEWAY_PORT=str(claim_port()))
         starts = [self._start_temporal(own_temporal)]
         if self.simulation is not None:
             starts.append(self._start_simulators(self.simulation, network))
@@ -124,7 +124,7 @@ class Stage:
             self._tell(MESHLINE_TEMPORAL=own)
             return
         command = os.environ.get("MESHLINE_TEMPORAL_CLI") or _temporal_command()
-        port, ui, http, metrics = (free_port() for _ in range(4))
+        port, ui, http, metrics = (claim_port() for _ in range(4))
         attributes = [x for n, k in REGISTERED.items() for x in ("--search-attribute", f"{n}={k}")]
         await self.supervisor.start(
             Child(
@@ -179,7 +179,7 @@ class Stage:
         if secret := self.variables.get(f"MESHLINE_{vendor.upper()}_WEBHOOK", ""):
             arguments += ["--webhook-secret", secret]
         child = await self.supervisor.start(
-            Child(f"sim-{vendor}", python(*arguments), announces=True, port=free_port())
+            Child(f"sim-{vendor}", python(*arguments), announces=True, port=claim_port())
         )
         self._tell(**{f"MESHLINE_URL_{vendor.upper()}": f"http://127.0.0.1:{child.port}"})
 

@@ -20,22 +20,31 @@ from domain.base import InvalidInput, Problem
 READY_TIMEOUT = 180.0  # a child that has ended is told at once; a busy machine takes its time
 STOP_TIMEOUT = 12.0
 MAX_RESTARTS = 20
+_LOG_LINE = 300
 _PR_SET_PDEATHSIG = 1
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST_PORT, _USUAL_EPHEMERAL = 20_000, 32_768
+_claims: list[socket.socket] = []  # open until we end
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def free_port() -> int:
-    """A port that nobody listens on now, and that no outgoing connection will be given.
+def claim_port() -> int:
+    """A port for a child, that nobody else is given until this process ends.
 
-    The system takes those from a range of its own; a port of that range could be gone before
-    its server starts, or while it starts again.
+    Its socket stays bound here and never listens, so another claim fails on it while the child,
+    which like every server sets SO_REUSEADDR, can bind it, and bind it again after a restart.
+    The system takes ports of outgoing connections from a range of its own: ours is below that.
     """
     for port in random.sample(range(_LOWEST_PORT, _first_ephemeral()), 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        claim = socket.socket()
+        try:
+            claim.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after: two claims collide
+        _claims.append(claim)
+        return port
     raise InvalidInput(
         Problem(
             source="this machine",
@@ -128,15 +137,22 @@ class Supervisor:
         try:
             async with asyncio.timeout(READY_TIMEOUT):
                 await self._until_ready(child, child.process)
-        except (TimeoutError, ProcessLookupError):
-            raise InvalidInput(
-                Problem(
-                    source=child.name,
-                    field="(start)",
-                    reason="did not come up",
-                    remedy=f"Read {self._logs / (child.name + '.log')}",
-                )
-            ) from None
+        except (TimeoutError, ProcessLookupError) as e:
+            raise self._not_up(child, timed_out=isinstance(e, TimeoutError)) from None
+
+    def _not_up(self, child: Child, *, timed_out: bool) -> InvalidInput:
+        log = self._logs / f"{child.name}.log"
+        said = log.read_text(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(said) if line.strip()), "it wrote nothing")
+        came = f"was not ready within {READY_TIMEOUT:.0f} s" if timed_out else "ended at its start"
+        return InvalidInput(
+            Problem(
+                source=child.name,
+                field="(start)",
+                reason=f"{came}; the last line of its log: {last[:_LOG_LINE]}",
+                remedy=f"Read {log}",
+            )
+        )
 
     async def _until_ready(self, child: Child, process: asyncio.subprocess.Process) -> None:
         if child.announces:
