@@ -29,8 +29,9 @@ demo: setup ## run the example orders through everything: make demo ARGS="--orde
 up: setup ## start Meshline and serve: make up ARGS="--simulate"
 	@$(BIN)/meshline up $(ARGS)
 
+# three processes: on two cores they wait for timers and servers for a third of the time
 test: setup ## every test at CI size: make test ARGS="tests/policies -n 0"
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: setup ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .

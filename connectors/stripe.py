@@ -9,9 +9,9 @@ not, so they are looked up first.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import httpx
 
@@ -54,7 +54,7 @@ class _Intent(Wire):
     setup_future_usage: str | None = None
     metadata: dict[str, Any] | None = None
 
-    def charge(self) -> MoneyMove:
+    def move(self) -> MoneyMove:
         return MoneyMove(
             external_id=self.id,
             amount_minor=self.amount,
@@ -77,9 +77,6 @@ class _Refund(Wire):
             currency=self.currency.upper(),
             status=_STATUS.get(self.status or "", "pending"),
         )
-
-
-Known = TypeVar("Known", _Intent, _Refund)
 
 
 class _Page(Wire):
@@ -158,38 +155,16 @@ class Stripe:
 
         A refund that failed at the bank does not count: the next call makes a new one.
         """
-        earlier = [r.move() for r in await self._refunds(payment_reference, reference)]
-        living = next((move for move in earlier if move.status != "failed"), None)
-        if living is not None:
-            return living
-        form = {
-            "payment_intent": payment_reference,
-            "amount": str(amount_minor),
-            "metadata[reference]": reference,
-        }
-
-        async def send(key: str) -> MoneyMove:
-            made = await self._http.call(
-                _Refund,
-                "POST",
-                REFUNDS,
-                form=form,
-                headers={"idempotency-key": idempotency_key(key)},
-                effect=Effect.KEYED,
-            )
-            return made.move()
-
-        async def look() -> MoneyMove | None:
-            found = await self.find_refund(payment_reference, reference)
-            return found if found is not None and found.status != "failed" else None
-
-        after = f"{key}/after-{len(earlier)}" if earlier else key
-        return await self._once(send, look, after, "charge_already_refunded")
+        of = {"payment_intent": payment_reference}
+        form = {**of, "amount": str(amount_minor)}
+        done = "charge_already_refunded"
+        return await self._once_a_reference(_Refund, REFUNDS, of, form, reference, key, done)
 
     async def find_refund(self, payment_reference: str, reference: str) -> MoneyMove | None:
         """The refund that carries our reference; a living one before a failed one."""
-        moves = [r.move() for r in await self._refunds(payment_reference, reference)]
-        return next((m for m in moves if m.status != "failed"), moves[0] if moves else None)
+        of = {"payment_intent": payment_reference}
+        moves = await self._referenced(_Refund, REFUNDS, of, reference)
+        return _living(moves) or next(iter(moves), None)
 
     async def charge_again(
         self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
@@ -208,32 +183,11 @@ class Stripe:
             why = "charge again: the customer has not agreed that the card is kept for that"
             raise e.Refused(self.config.name, why, "not_reusable")
         of = {"customer": paid.customer}
-        earlier = await self._referenced(_Intent, INTENTS, of, reference)
-        living = [x.charge() for x in earlier if x.status in _CHARGED]
-        if living:
-            return living[0]
         form = {
             **of, "payment_method": paid.payment_method, "amount": str(amount_minor),
             "currency": currency.lower(), "off_session": "true", "confirm": "true",
-            "metadata[reference]": reference,
         }  # fmt: skip
-
-        async def send(key: str) -> MoneyMove:
-            made = await self._http.call(
-                _Intent,
-                "POST",
-                INTENTS,
-                form=form,
-                headers={"idempotency-key": idempotency_key(key)},
-                effect=Effect.KEYED,
-            )
-            return made.charge()
-
-        async def look() -> MoneyMove | None:
-            found = await self._referenced(_Intent, INTENTS, of, reference)
-            return next((x.charge() for x in found if x.status in _CHARGED), None)
-
-        return await self._once(send, look, f"{key}/after-{len(earlier)}" if earlier else key, "")
+        return await self._once_a_reference(_Intent, INTENTS, of, form, reference, key, "")
 
     def receive(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Inbound:
         """A signed event. What is ours to move is asked about; a dispute is told."""
@@ -303,16 +257,45 @@ class Stripe:
                 return found
         raise AssertionError("unreachable: the last generation returns or raises")
 
-    async def _refunds(self, payment_reference: str, reference: str) -> list[_Refund]:
-        of = {"payment_intent": payment_reference}
-        return await self._referenced(_Refund, REFUNDS, of, reference)
+    async def _once_a_reference(
+        self,
+        model: type[_Intent] | type[_Refund],
+        path: str,
+        of: dict[str, str],
+        form: dict[str, str],
+        reference: str,
+        key: str,
+        done_code: str,
+    ) -> MoneyMove:
+        """Make what carries our reference, unless it is there; one that failed does not count."""
+        earlier = await self._referenced(model, path, of, reference)
+        living = _living(earlier)
+        if living is not None:
+            return living
+
+        async def send(key: str) -> MoneyMove:
+            made = await self._http.call(
+                model,
+                "POST",
+                path,
+                form={**form, "metadata[reference]": reference},
+                headers={"idempotency-key": idempotency_key(key)},
+                effect=Effect.KEYED,
+            )
+            return made.move()
+
+        async def look() -> MoneyMove | None:
+            return _living(await self._referenced(model, path, of, reference))
+
+        after = f"{key}/after-{len(earlier)}" if earlier else key
+        return await self._once(send, look, after, done_code)
 
     async def _referenced(
-        self, model: type[Known], path: str, of: dict[str, str], reference: str
-    ) -> list[Known]:
+        self, model: type[_Intent] | type[_Refund], path: str, of: dict[str, str], reference: str
+    ) -> list[MoneyMove]:
         """What carries our reference in a list, the newest first."""
         query: dict[str, str | int] = {**of, "limit": 100}
-        found: dict[str, Known] = {}
+        found: dict[str, _Intent | _Refund] = {}
         for _ in range(PAGES):
             page = await self._http.call(_Page, "GET", path, query=query)
             rows = [parsed(self.config.name, model, row, within="data") for row in page.data]
@@ -321,7 +304,8 @@ class Stripe:
             if not (page.has_more and new):
                 break
             query["starting_after"] = rows[-1].id
-        return [r for r in found.values() if (r.metadata or {}).get("reference") == reference]
+        ours = (r for r in found.values() if (r.metadata or {}).get("reference") == reference)
+        return [r.move() for r in ours]
 
     def _explain(self, reply: Reply, effect: Effect, what: str) -> e.ConnectorError | None:
         name, request = self.config.name, reply.request_id
@@ -342,6 +326,10 @@ class Stripe:
 def connector(config: ConnectorConfig) -> Stripe:
     """Entry point of kind ``stripe``."""
     return Stripe(config)
+
+
+def _living(moves: Sequence[MoneyMove]) -> MoneyMove | None:
+    return next((m for m in moves if m.status != "failed"), None)
 
 
 def _captured(intent: _Intent) -> MoneyMove:

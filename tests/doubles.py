@@ -209,18 +209,7 @@ class PaymentDouble(Double):
         self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
     ) -> MoneyMove:
         self._next("refund")
-        known = self.refunded.get(reference)
-        if known is None or known.status == "failed":
-            status = self.banks.popleft() if self.banks else "settled"
-            known = MoneyMove(
-                external_id=f"re_{reference}", amount_minor=amount_minor, currency=currency,
-                status=status,
-            )  # fmt: skip
-            self.effects.append(("refunded", reference))
-        elif known.status == "pending":
-            known = known.model_copy(update={"status": "settled"})
-        self.refunded[reference] = known
-        return known
+        return self._moved(self.refunded, "refunded", f"re_{reference}", amount_minor, currency)
 
     async def find_refund(self, payment_reference: str, reference: str) -> MoneyMove | None:
         return self.refunded.get(reference)
@@ -229,17 +218,24 @@ class PaymentDouble(Double):
         self, payment_reference: str, amount_minor: int, currency: str, reference: str, key: str
     ) -> MoneyMove:
         self._next("charge_again")
-        known = self.charged_again.get(reference)
+        book = self.charged_again
+        return self._moved(book, "charged_again", f"pi_{reference}", amount_minor, currency)
+
+    def _moved(
+        self, book: dict[str, MoneyMove], effect: str, made: str, amount_minor: int, currency: str
+    ) -> MoneyMove:
+        """Once a reference, unless it failed; a bank that was waited for has settled by then."""
+        reference = made.split("_", 1)[1]
+        known = book.get(reference)
         if known is None or known.status == "failed":
             status = self.banks.popleft() if self.banks else "settled"
             known = MoneyMove(
-                external_id=f"pi_{reference}", amount_minor=amount_minor, currency=currency,
-                status=status,
-            )  # fmt: skip
-            self.effects.append(("charged_again", reference))
+                external_id=made, amount_minor=amount_minor, currency=currency, status=status
+            )
+            self.effects.append((effect, reference))
         elif known.status == "pending":
             known = known.model_copy(update={"status": "settled"})
-        self.charged_again[reference] = known
+        book[reference] = known
         return known
 
     kinds: ClassVar[tuple[EntryKind, ...]] = ("refund",)
