@@ -98,6 +98,8 @@ def vendor_activities(context: Context, connector: ports.Connector) -> list[Call
     if isinstance(connector, ports.OMS):
         oms = OmsActivities(context)
         found += [oms.confirm, oms.cancel]
+    if isinstance(connector, ports.TakesReturns):
+        found += [OmsActivities(context).cancel_return]
     if isinstance(connector, ports.PaymentProvider):
         payments = PaymentActivities(context)
         found += [payments.capture, payments.refund]

@@ -83,6 +83,7 @@ class Activity:
     PROBE_CARRIER = "probe_carrier"
     CONFIRM = "confirm_shipment"
     CANCEL_AT_OMS = "cancel_at_oms"
+    CANCEL_RETURN_AT_OMS = "cancel_return_at_oms"
     CAPTURE = "capture_payment"
     PAY_REFUND = "pay_refund"
     CHARGE_AGAIN = "charge_again"

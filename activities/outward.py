@@ -20,13 +20,14 @@ from connectors.ports import (
     MoneyMove,
     PaymentProvider,
     ShipmentNotice,
+    TakesReturns,
     Ticket,
 )
 from domain.amounts import amount_due
 from domain.fulfillment import Tracking
 from domain.recoveries import ChargeAgain, Recovered
 from domain.refunds import PayRefund, RefundPaid
-from store import fulfillments, orders, recoveries, refunds
+from store import fulfillments, orders, recoveries, refunds, returns
 
 
 class OmsActivities:
@@ -71,6 +72,16 @@ class OmsActivities:
             external_id = orders.load(connection, request.order_id).external_id
         with vendor_errors():
             outcome = await oms.cancel_order(external_id, request.key)
+        return m.Undone(status=outcome.status, reason=outcome.reason)
+
+    @activity.defn(name=Activity.CANCEL_RETURN_AT_OMS)
+    async def cancel_return(self, request: m.CancelAtOms) -> m.Undone:
+        """Tell the OMS that nothing of a return comes; ``order_id`` is the return's."""
+        oms = cast(TakesReturns, self._c.connectors[request.connector])
+        with self._c.db.read() as connection:
+            external_id = returns.get(connection, request.order_id).external_id
+        with vendor_errors():
+            outcome = await oms.cancel_return(external_id, request.key)
         return m.Undone(status=outcome.status, reason=outcome.reason)
 
     def _notice(self, request: m.ConfirmRequest) -> ShipmentNotice:

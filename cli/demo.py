@@ -180,6 +180,7 @@ class Demo:
                     "-m", "simulators.people", "--program", str(ROOT / "starter.py"),
                     *(x for module in PLAYED for x in ("--preload", module)),
                     "--leave", str(left), "--returns", str(self.o.returns),
+                    "--shop", stage.variables["MESHLINE_URL_MEDUSA"],
                     "--seed", str(self.o.seed), "--clock-rate", str(self.o.rate),
                     "--stop-file", str(self.home / "people.stop"),
                 ),

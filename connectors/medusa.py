@@ -128,7 +128,7 @@ class Medusa:
         return Inbound.model_validate(self._sorted([found.order]))
 
     async def fetch_return(self, external_id: str) -> Inbound:
-        """One return as it stands; empty where it is not asked for any more."""
+        """One return as it stands; empty where goods are received for it."""
         found = await self._http.call(
             medusa_returns.One, "GET", medusa_returns.ONE, at={"id": external_id},
             query={"fields": medusa_returns.FIELDS},
@@ -143,6 +143,7 @@ class Medusa:
         return orders.model_copy(
             update={
                 "returns": returns.returns,
+                "returns_off": returns.returns_off,
                 "problems": orders.problems + returns.problems,
                 "cursor": f"{orders.cursor};{returns.cursor}",
                 "more": orders.more or returns.more,
@@ -165,8 +166,11 @@ class Medusa:
         return self._wishes(page.returns, after, more=more)
 
     def _wishes(self, rows: list[dict[str, Any]], cursor: str | None, *, more: bool) -> Inbound:
-        found, problems = medusa_returns.wishes(self.config.name, rows, self.config.options)
-        return Inbound(returns=tuple(found), problems=tuple(problems), cursor=cursor, more=more)
+        found, off, problems = medusa_returns.wishes(self.config.name, rows, self.config.options)
+        return Inbound(
+            returns=tuple(found), returns_off=tuple(off), problems=tuple(problems),
+            cursor=cursor, more=more,
+        )  # fmt: skip
 
     async def _poll_orders(self, cursor: str) -> Inbound:
         """The next page of changed orders.
@@ -340,6 +344,10 @@ class Medusa:
                 return CancelOutcome(status="cancelled", reason="it was cancelled before")
             live = sum(f.canceled_at is None for f in order.fulfillments)
             return CancelOutcome(status="refused", reason=f"{live} fulfilments are not cancelled")
+
+    async def cancel_return(self, external_id: str, key: str) -> CancelOutcome:
+        """Cancel a return with what would have brought it; refused where goods are received."""
+        return await medusa_returns.cancel(self._http, self.config.name, external_id)
 
     async def _order(self, external_id: str) -> _Order:
         found = await self._http.call(

@@ -37,6 +37,7 @@ class Inbound(Frozen):
         orders: whole orders (OMS polls).
         order_ids: orders to fetch (OMS webhooks carry only an ID).
         returns: that customers have asked for in the shop.
+        returns_off: the shop's IDs of returns that were cancelled there.
         return_ids: returns to fetch.
         statuses: of carriers, as their status page tells them.
         disputes: payments that their payers dispute.
@@ -48,6 +49,7 @@ class Inbound(Frozen):
     orders: tuple[IncomingOrder, ...] = ()
     order_ids: tuple[str, ...] = ()
     returns: tuple[ReturnWish, ...] = ()
+    returns_off: tuple[str, ...] = ()
     return_ids: tuple[str, ...] = ()
     statuses: tuple[CarrierStatus, ...] = ()
     disputes: tuple[Dispute, ...] = ()
@@ -217,6 +219,10 @@ class TakesReturns(Protocol):
     """A shop in which customers ask for returns."""
 
     async def fetch_return(self, external_id: str) -> Inbound: ...
+
+    async def cancel_return(self, external_id: str, key: str) -> CancelOutcome:
+        """Nothing comes back: the shop's customer may ask again. Refused where the shop has
+        received goods."""
 
 
 @runtime_checkable

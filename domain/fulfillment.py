@@ -122,7 +122,7 @@ class Observation(Frozen):
 
     event_id: str
     connector: str
-    kind: Literal["fulfillment", "shipment"]
+    kind: Literal["fulfillment", "shipment", "return"]
     external_id: str
     reference: str = ""
     fact: Fact

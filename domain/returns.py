@@ -32,7 +32,8 @@ WISHES: tuple[Wish, ...] = get_args(Wish)
 GRADES: tuple[Grade, ...] = get_args(Grade)
 DISPOSITIONS: tuple[Disposition, ...] = get_args(Disposition)
 STAGES: tuple[Stage, ...] = get_args(Stage)
-ENDED = ("closed", "declined", "expired", "cancelled")
+CAME_TO_NOTHING = ("declined", "expired", "cancelled")  # its units are free again
+ENDED = ("closed", *CAME_TO_NOTHING)
 
 # Where the merchant is at fault: no fee is kept, and damage is no surprise.
 OURS: frozenset[ReturnReason] = frozenset({"wrong_item", "not_as_described", "defective"})
@@ -143,7 +144,12 @@ class InspectedUnits(Frozen):
 
 
 class ReturnStart(Frozen):
-    """Input of the return's workflow. ``label``: the carrier's connector, where we buy one."""
+    """Input of the return's workflow.
+
+    Attributes:
+        label: the carrier's connector, where we buy one.
+        shop: in which the customer asked for it; None where it was asked for here.
+    """
 
     return_id: str
     order_id: str
@@ -153,6 +159,7 @@ class ReturnStart(Frozen):
     cx: Endpoint | None = None
     payment: Endpoint | None = None
     label: Endpoint | None = None
+    shop: Endpoint | None = None
 
 
 class ReturnStands(Frozen):

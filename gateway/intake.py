@@ -11,7 +11,8 @@ from activities.intake import Intake
 from connectors.ports import Inbound
 from domain.base import InvalidInput, Problem
 from domain.clock import BusinessClock
-from domain.returns import ReturnWish
+from domain.fulfillment import Fact, Observation
+from domain.returns import ENDED, ReturnWish
 from store import catalog, circuits, disputes, inbox, returns
 
 
@@ -43,6 +44,7 @@ class Door:
                 for found in news.disputes
             )
             new += sum(self._take_back(connection, wish, at) for wish in news.returns)
+            new += sum(self._call_off(connection, connector, x, at) for x in news.returns_off)
             for problem in news.problems:
                 catalog.note_problem(connection, problem, at)
             if news.cursor is not None and not keep_cursor:
@@ -50,8 +52,8 @@ class Door:
             return new
 
         said = (
-            news.observations, news.orders, news.returns, news.statuses, news.disputes,
-            news.problems,
+            news.observations, news.orders, news.returns, news.returns_off, news.statuses,
+            news.disputes, news.problems,
         )  # fmt: skip
         if not any(said) and news.cursor is None:
             return 0
@@ -61,7 +63,7 @@ class Door:
     def _take_back(self, connection: Connection, wish: ReturnWish, at: datetime) -> bool:
         """A return that a customer asks for in the shop; one that cannot be is a problem for
         platform, and stays the shop's."""
-        if returns.is_known(connection, wish):
+        if wish.external_id and returns.by_external(connection, wish.source, wish.external_id):
             return False
         node = self._c.network.returns.node or returns.shipped_from(connection, wish.order_id)
         try:
@@ -71,6 +73,19 @@ class Door:
                 catalog.note_problem(connection, problem, at)
             return False
         return True
+
+    def _call_off(
+        self, connection: Connection, connector: str, external_id: str, at: datetime
+    ) -> bool:
+        """A return is cancelled in the shop: its workflow hears of it, unless it has ended."""
+        known = returns.by_external(connection, connector, external_id)
+        if known is None or known.state in ENDED:
+            return False
+        seen = Observation(
+            event_id=f"{external_id}:{Fact.CANCELLED}", connector=connector, kind="return",
+            external_id=external_id, reference=f"{known.id}/shop", fact=Fact.CANCELLED, at=at,
+        )  # fmt: skip
+        return inbox.receive(connection, seen, at)
 
     def cursor(self, connector: str) -> str:
         """Where this connector's poll goes on."""

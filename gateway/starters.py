@@ -20,6 +20,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.context import Context
 from activities.contracts import MAIN_QUEUE, connector_queue, m
+from connectors.ports import TakesReturns
 from domain.base import Frozen
 from domain.clock import BusinessClock
 from domain.refunds import RefundStart, workflow_of
@@ -85,6 +86,7 @@ class Starters:
             cx=endpoint(network.cx_connector),
             payment=self._payment(row.channel),
             label=endpoint(network.service(service).connector if service else ""),
+            shop=self._shop(row),
         )
         await self._start(ReturnWorkflow.run, row.id, start, row, "return")
 
@@ -98,6 +100,10 @@ class Starters:
             payment=self._payment(row.channel),
         )
         await self._start(RefundWorkflow.run, workflow_of(row.id), start, row, "refund")
+
+    def _shop(self, row: Any) -> m.Endpoint | None:
+        connector = self._c.connectors.get(row.source) if row.external_id else None
+        return endpoint(row.source) if isinstance(connector, TakesReturns) else None
 
     def _payment(self, channel: str) -> m.Endpoint | None:
         found = self._c.network.channel(channel)

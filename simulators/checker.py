@@ -235,6 +235,26 @@ WHERE r.state IN over_and_done AND e.status IN unsettled;
 -- : recovery {0}: the return is over, it is {1}
 SELECT b.id, b.state FROM ours.recoveries b JOIN ours.returns r ON r.id = b.return_id
 WHERE r.state IN over_and_done AND b.state NOT IN ('settled', 'written_off');
+-- : return {0} is {1}, and in the shop it is still asked for
+SELECT r.id, r.state FROM ours.returns r WHERE r.source = 'medusa'
+AND r.state IN ('declined', 'expired', 'cancelled') AND NOT EXISTS (
+    SELECT 1 FROM medusa.ledger m WHERE m.effect = 'return_cancelled' AND m.subject = r.external_id)
+AND NOT EXISTS ( -- a person has said that it was done by hand
+    SELECT 1 FROM ours.exceptions e WHERE e.order_id = r.id AND e.kind = 'unconfirmed');
+-- lost: the shop was asked for return {0} of {1}, and we know neither it nor why not
+SELECT m.subject, m.reference FROM medusa.ledger m WHERE m.effect = 'return_requested'
+AND m.subject NOT IN (SELECT external_id FROM ours.returns WHERE source = 'medusa')
+AND NOT EXISTS (SELECT 1 FROM ours.problems p
+    WHERE p.source IN ('order:medusa:' || m.reference, 'medusa return ' || m.subject));
+-- duplicates: return {0} was cancelled in the shop {1} times
+SELECT subject, count(*) FROM medusa.ledger WHERE effect = 'return_cancelled'
+GROUP BY subject HAVING count(*) > 1;
+-- : return {0} was cancelled in the shop, and is {1}
+SELECT r.id, r.state FROM medusa.ledger m JOIN ours.returns r
+    ON r.source = 'medusa' AND r.external_id = m.subject
+WHERE m.effect = 'return_cancelled' AND r.state NOT IN ('declined', 'expired', 'cancelled')
+-- what was on its way when the shop cancelled it is taken in all the same
+AND (r.facts NOT LIKE '%cancelled%' OR r.state IN ('requested', 'action_required', 'approved'));
 -- lost: return {0} was asked for, and no workflow was started for it
 SELECT id FROM ours.returns WHERE NOT started;
 -- : return {0} line {1}: {2} may come back, {3} received, {4} looked at, {5} missing, {6} count

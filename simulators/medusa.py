@@ -19,21 +19,10 @@ from simulators.clock import iso, parse
 from simulators.exports import credential, minor_units, oms_orders, payments
 from simulators.faults import disturb_rows
 from simulators.ledger import Json
-from simulators.medusa_returns import Returns
+from simulators.medusa_returns import NotAllowedError, Returns
 from simulators.outbox import standard_signature
 
 PAGE, LARGEST_PAGE = 50, 100
-
-
-class NotAllowedError(Exception):
-    """A refusal in Medusa's own error shape."""
-
-    def __init__(self, kind: str, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.kind, self.message, self.status = kind, message, status
-
-    def response(self) -> Response:
-        return JSONResponse({"type": self.kind, "message": self.message}, self.status)
 
 
 class Medusa:

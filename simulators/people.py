@@ -20,7 +20,7 @@ from random import Random
 from typing import Any
 
 from simulators.customers import Customers
-from simulators.returners import Returners
+from simulators.returners import Returners, Shop
 from simulators.terminal import Run, terminal
 
 Json = dict[str, Any]
@@ -311,10 +311,13 @@ def main(arguments: list[str] | None = None) -> int:
     add("--preload", action="append", default=[], help="a module that its commands need")
     add("--leave", type=int, default=0, help="so many waiting orders are left to you")
     add("--returns", type=int, default=0, help="so many customers send something back")
+    add("--shop", default="", help="address of the shop whose customers send something back")
     add("--seed", type=int, default=1, help="decides who decides how, and when")
     add("--clock-rate", type=float, default=1.0, help="business seconds per wall second")
     add("--stop-file", type=Path, default=None, help="ends when this file appears")
     options = parser.parse_args(arguments)
+    if options.returns and not options.shop:
+        parser.error("--returns wants --shop URL: half of the customers ask there")
     if options.clock_rate <= 0:
         parser.error("--clock-rate must be over 0")
     if not options.program.is_file():
@@ -333,7 +336,8 @@ def main(arguments: list[str] | None = None) -> int:
     customers = Customers(run, options.seed, options.clock_rate, people.left)
     threads = [customers.live_in_background(stopped)]
     if options.returns:
-        returners = Returners(run, options.seed, options.clock_rate, options.returns)
+        shop = Shop(options.shop)
+        returners = Returners(run, shop, options.seed, options.clock_rate, options.returns)
         threads.append(returners.live_in_background(stopped))
     holds, same = False, 0
     while not stopped():

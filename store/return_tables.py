@@ -21,7 +21,7 @@ class ReturnRow(SQLModel, table=True):
     started: bool = Field(default=False, index=True)
     wish: str
     source: str
-    external_id: str = ""
+    external_id: str = Field(default="", index=True)
     requester: str
     node: str
     comment: str = text_column(default="")

@@ -34,8 +34,8 @@ def ask(connection: Connection, wish: r.ReturnWish, node: str, at: datetime) -> 
         InvalidInput: of each line that cannot come back, and why.
         LookupError: there is no such order.
     """
-    if wish.external_id and (known := _by_external(connection, wish)):
-        return known
+    if wish.external_id and (known := by_external(connection, wish.source, wish.external_id)):
+        return str(known.id)
     head = orders.row(connection, wish.order_id, lock=True)  # two wishes never share a number
     skus = _may_come_back(connection, wish)
     number = (
@@ -73,16 +73,11 @@ def ask(connection: Connection, wish: r.ReturnWish, node: str, at: datetime) -> 
     return return_id
 
 
-def is_known(connection: Connection, wish: r.ReturnWish) -> bool:
-    """Whether a shop has told of it before, under its own ID."""
-    return bool(wish.external_id and _by_external(connection, wish))
-
-
-def _by_external(connection: Connection, wish: r.ReturnWish) -> str:
-    found = connection.execute(
-        select(_R.id).where(_R.source == wish.source, _R.external_id == wish.external_id)
-    ).scalar()
-    return str(found or "")
+def by_external(connection: Connection, source: str, external_id: str) -> Row[Any] | None:
+    """The return that a shop has told of under its own ID."""
+    return connection.execute(
+        select(t.returns).where(_R.source == source, _R.external_id == external_id)
+    ).first()
 
 
 def _may_come_back(connection: Connection, wish: r.ReturnWish) -> dict[str, str]:
@@ -130,7 +125,7 @@ def units_asked(connection: Connection, order_id: str) -> dict[str, int]:
     rows = connection.execute(
         select(_L.line_id, func.sum(_L.quantity))
         .join_from(t.return_lines, t.returns, _R.id == _L.return_id)
-        .where(_R.order_id == order_id, _R.state.not_in(("declined", "cancelled", "expired")))
+        .where(_R.order_id == order_id, _R.state.not_in(r.CAME_TO_NOTHING))
         .group_by(_L.line_id)
     )
     return {line_id: int(units) for line_id, units in rows}
@@ -195,7 +190,7 @@ def listed(
 def waiting_to_start(connection: Connection, limit: int) -> Sequence[Any]:
     """Returns that no workflow was started for, oldest first, with their order's channel."""
     query = (
-        select(_R.id, _R.order_id, t.orders.c.channel)
+        select(_R.id, _R.order_id, _R.source, _R.external_id, t.orders.c.channel)
         .join_from(t.returns, t.orders, t.orders.c.id == _R.order_id)
         .where(_R.started.is_(False))
         .order_by(_R.requested_at, _R.id)

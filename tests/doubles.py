@@ -179,6 +179,16 @@ class OmsDouble(Double):
         self.effects.append(("cancelled", external_order_id))
         return CancelOutcome(status="cancelled")
 
+    async def fetch_return(self, external_id: str) -> Inbound:
+        return Inbound()
+
+    async def cancel_return(self, external_id: str, key: str) -> CancelOutcome:
+        self._next("cancel_return")
+        if self.refuse_cancel:
+            return CancelOutcome(status="refused", reason="it is received there")
+        self.effects.append(("return_cancelled", external_id))
+        return CancelOutcome(status="cancelled")
+
 
 @dataclass
 class PaymentDouble(Double):

@@ -6,6 +6,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
+from connectors.ports import Inbound
 from domain.decision import ReturnReason
 from domain.returns import (
     USUALLY,
@@ -14,6 +15,7 @@ from domain.returns import (
     InspectedUnits,
     Received,
     ReturnedUnits,
+    ReturnWish,
 )
 from store import tables as t
 from tests.bed import Bed
@@ -29,6 +31,28 @@ async def delivered(bed: Bed, name: str, *lines: tuple[str, int], **fields: Any)
     await bed.ship(incoming.order.id)
     assert (await handle.result())["status"] == "completed"
     return incoming.order.id
+
+
+def wish_in_shop(order: str, count: int = 1) -> ReturnWish:
+    """What a customer asks for in the shop."""
+    lines = (units("1", count, "size_too_small"),)
+    return ReturnWish(order_id=order, lines=lines, source="medusa", external_id=f"ret-{order}")
+
+
+async def asked_in_shop(bed: Bed, order: str, count: int = 1) -> str:
+    """A customer asks in the shop; the ID of the return that has begun."""
+    told = Inbound(returns=(wish_in_shop(order, count),))
+    assert bed.loops.door.commit("medusa", told) == 1
+    await bed.loops.dispatch_returns()
+    (mine,) = bed.rows(t.returns, order)
+    return str(mine.id)
+
+
+async def called_off_in_shop(bed: Bed, order: str) -> int:
+    """The shop cancels it; how much of that is new."""
+    new = bed.loops.door.commit("medusa", Inbound(returns_off=(f"ret-{order}",)))
+    await bed.loops.relay()
+    return new
 
 
 def of(bed: Bed, return_id: str) -> WorkflowHandle[Any, Any]:

@@ -45,38 +45,11 @@ class Paperwork:
         await workflow.wait_condition(lambda: not self._running)
 
     async def tell_cancelled(self) -> None:
-        """Tell the OMS that nothing will ship; it may know already. Where it does not cancel what
-        it was told of as shipped, a person does it there."""
-        oms = self._desk.start.oms
-        if oms is None:
-            return
-        request = m.CancelAtOms(**self._desk.fresh(Activity.CANCEL_AT_OMS), connector=oms.connector)
-        entry: OpenCase | None = None
-        while True:
-            try:
-                told = await self._review.insist(
-                    lambda: self._desk.vendor(
-                        Activity.CANCEL_AT_OMS, request, m.Undone, oms.queue,
-                        "tell the shop: cancelled",
-                    ),
-                    "cancel at the shop",
-                    kind="unconfirmed",
-                )  # fmt: skip
-            except GivenUp:
-                workflow.logger.warning("the shop was not told of the cancellation")
-                break
-            if told.status != "refused":
-                break
-            action, entry = await self._review.ask(
-                "unconfirmed",
-                f"it is cancelled here, and the shop does not cancel it: {told.reason}",
-                or_until=lambda: False,
-                entry=entry,
+        """Tell the OMS that nothing will ship."""
+        if self._desk.start.oms is not None:
+            await cancel_at_shop(
+                self._desk, self._review, self._desk.start.oms, Activity.CANCEL_AT_OMS
             )
-            if action != CaseAction.RETRY:
-                break
-        if entry is not None:
-            await self._review.close(entry, "the shop knows")
 
     async def _confirm(self, ref: m.FulfillmentRef, oms: m.Endpoint) -> None:
         request = m.ConfirmRequest(
@@ -122,3 +95,34 @@ class Paperwork:
     async def _counted(self, work: Coroutine[Any, Any, None]) -> None:
         await work
         self._running -= 1
+
+
+async def cancel_at_shop(desk: Desk, review: Review, shop: m.Endpoint, activity: str) -> None:
+    """Tell a shop that an order, or a return, is over with nothing moved; it may know already.
+    Where it does not cancel it, a person does it there."""
+    request = m.CancelAtOms(**desk.fresh(activity), connector=shop.connector)
+    entry: OpenCase | None = None
+    while True:
+        try:
+            told = await review.insist(
+                lambda: desk.vendor(
+                    activity, request, m.Undone, shop.queue, "tell the shop: cancelled"
+                ),
+                "cancel at the shop",
+                kind="unconfirmed",
+            )
+        except GivenUp:
+            workflow.logger.warning("the shop was not told of the cancellation")
+            break
+        if told.status != "refused":
+            break
+        action, entry = await review.ask(
+            "unconfirmed",
+            f"it is cancelled here, and the shop does not cancel it: {told.reason}",
+            or_until=lambda: False,
+            entry=entry,
+        )
+        if action != CaseAction.RETRY:
+            break
+    if entry is not None:
+        await review.close(entry, "the shop knows")

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.fulfillment import Fact
     from domain.refunds import RefundAsked
     from domain.returns import (
+        CAME_TO_NOTHING,
         ENDED,
         AcceptReturn,
         AskReturnRefund,
@@ -42,9 +43,12 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows import attributes as a
 from workflows.desk import Desk
+from workflows.paperwork import cancel_at_shop
 from workflows.recoveries import Recoveries
 from workflows.refunds import Refunds
 from workflows.review import ActsOnCases, GivenUp, OpenCase, Review, denied
+
+OFF_IN_SHOP = "cancelled in the shop"
 
 
 class ReturnResult(Frozen):
@@ -106,6 +110,9 @@ class ReturnWorkflow(ActsOnCases):
             await self._desk.finish_errands()
             await self._step("close")
         self._over = True
+        if self._start.shop is not None and self._stands.state in CAME_TO_NOTHING:
+            shop, activity = self._start.shop, Activity.CANCEL_RETURN_AT_OMS
+            await cancel_at_shop(self._desk, self._review, shop, activity)
         await self._review.close_all("the return ended")
         await self._desk.finish_errands()
         return ReturnResult(
@@ -436,9 +443,13 @@ class ReturnWorkflow(ActsOnCases):
 
     @workflow.signal
     async def observed(self, seen: m.Observed) -> None:
-        """A fact from the carrier. Repeats are ignored."""
-        if seen.event_id not in self._seen:
-            self._seen.add(seen.event_id)
+        """A fact from the carrier, or that the shop has cancelled it. Repeats are ignored."""
+        if seen.event_id in self._seen:
+            return
+        self._seen.add(seen.event_id)
+        if seen.fact == Fact.CANCELLED:  # what moves already is taken in all the same
+            self._cancel = self._cancel or CancelReturn(user="system", reason=OFF_IN_SHOP)
+        else:
             self._told.append(seen.fact)
 
     @workflow.update

@@ -16,6 +16,7 @@ from connectors.medusa import Medusa
 from connectors.ports import OMS, Pollable, ShipmentNotice, TakesReturns, Webhooks
 from domain.fulfillment import Quantity, Tracking
 from domain.order import IncomingOrder
+from simulators.returners import Shop
 from tests.contract.vendors import (
     SECRET,
     STILL,
@@ -200,11 +201,13 @@ def asked(shop: Running, number: int, **item: object) -> str:
     body = {
         "order_id": f"order_{number}",
         "items": [{"id": f"item_{number}", "quantity": 1, **item}],
+        "return_shipping": {"option_id": "so_back"},
     }
     answer = httpx.post(
         f"{shop.url}/store/returns", json=body, headers={"authorization": "Bearer x"},
         trust_env=False,
     )  # fmt: skip
+    answer.raise_for_status()
     return str(answer.json()["return"]["id"])
 
 
@@ -240,6 +243,50 @@ async def test_returns_of_the_shop_come_by_poll_and_one_by_one(shop: Running) ->
     await oms.close()
 
 
+@pytest.mark.parametrize("lost", ["", "POST /admin/fulfillments/", "POST /admin/returns/"])
+async def test_a_return_that_comes_to_nothing_is_cancelled_once_in_the_shop(
+    shop: Running, oms: Medusa, lost: str
+) -> None:
+    number = 40 + len(lost)
+    mine = asked(shop, number, quantity=2)
+    with pytest.raises(httpx.HTTPStatusError):
+        asked(shop, number, quantity=1)  # the shop lends no unit twice
+    line = line_of(oms)
+    line.lose = lost  # the shop does it, and its answer is lost: asked again, it says so
+    assert (await oms.cancel_return(mine, "k1")).status == "cancelled"
+    assert line.lose == ""
+    assert (await oms.cancel_return(mine, "k1")).reason == "it was cancelled before"
+    assert [x["subject"] for x in shop.ledger("return_cancelled")].count(mine) == 1
+    told = await oms.fetch_return(mine)
+    assert (told.returns, told.returns_off) == ((), (mine,))
+    polled = await oms.poll("")
+    assert mine in polled.returns_off
+    assert asked(shop, number, quantity=2), "and may be asked for again"
+
+
+async def test_a_return_that_the_shop_does_not_know_or_has_received(shop: Running) -> None:
+    def answers(request: httpx.Request) -> httpx.Response:
+        key = request.url.path.split("/")[3]
+        if key == "return_unknown":
+            return httpx.Response(404, json={"type": "not_found", "message": "not found"})
+        if request.method == "POST":
+            return httpx.Response(400, json={"type": "not_allowed", "message": "received"})
+        body: dict[str, object] = {
+            "id": key,
+            "status": "received",
+            "canceled_at": None,
+            "fulfillments": [],
+        }
+        return httpx.Response(200, json={"return": body})
+
+    oms = Medusa(shop.config(), httpx.MockTransport(answers))
+    unknown = await oms.cancel_return("return_unknown", "k")
+    assert (unknown.status, unknown.reason) == ("cancelled", "the shop does not know it")
+    here = await oms.cancel_return("return_1", "k")
+    assert (here.status, here.reason) == ("refused", "it is received there")
+    await oms.close()
+
+
 async def test_a_return_is_announced_by_webhook(
     start: Start, letterbox: Letterbox, tmp_path: Path
 ) -> None:
@@ -260,3 +307,16 @@ async def test_a_return_is_announced_by_webhook(
 
     await until(lambda: made in news())
     await oms.close()
+
+
+async def test_what_the_shop_s_staff_cancels_comes_with_the_next_poll(
+    shop: Running, oms: Medusa
+) -> None:
+    mine = asked(shop, 39)
+    seen = await oms.poll("")
+    assert mine in {w.external_id for w in seen.returns}
+    code, text = Shop(shop.url).call_off(mine)
+    assert code == 0, text
+    assert mine in (await oms.poll(seen.cursor or "")).returns_off
+    code, text = Shop(shop.url).call_off(mine)
+    assert (code, "has been canceled" in text) == (1, True)

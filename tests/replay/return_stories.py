@@ -14,7 +14,17 @@ from domain.refunds import workflow_of
 from domain.returns import CancelReturn
 from store import tables as t
 from tests.bed import Bed
-from tests.sending_back import delivered, in_state, inspect, labelled, of, receive, units
+from tests.sending_back import (
+    asked_in_shop,
+    called_off_in_shop,
+    delivered,
+    in_state,
+    inspect,
+    labelled,
+    of,
+    receive,
+    units,
+)
 
 Handle = WorkflowHandle[Any, Any]
 
@@ -41,6 +51,15 @@ async def return_by_parts(bed: Bed) -> Handle:
     for count in (2, 4):
         await receive(bed, mine, units("1", count))
         await inspect(bed, mine, ("1", count, "opened"))
+    return of(bed, mine)
+
+
+async def return_called_off_in_shop(bed: Bed) -> Handle:
+    """Asked for in the shop and cancelled there, with a label bought; the shop hears of it."""
+    order = await delivered(bed, "called-off", ("TENT", 2))
+    mine = await asked_in_shop(bed, order)
+    await labelled(bed, mine)
+    await called_off_in_shop(bed, order)
     return of(bed, mine)
 
 
@@ -224,8 +243,7 @@ async def return_lost(bed: Bed) -> Handle:
 
 STORIES = (
     return_everyday, return_by_parts, return_kept, return_declined, return_called_off,
-    return_without_label, return_of_another_item, return_empty_box, return_taken_back,
-    return_of_too_much,
-    return_for_exchange, return_for_credit, return_waits_at_dock, return_expired, return_lost,
-    goodwill, lost_and_paid_back,
+    return_called_off_in_shop, return_without_label, return_of_another_item, return_empty_box,
+    return_taken_back, return_of_too_much, return_for_exchange, return_for_credit,
+    return_waits_at_dock, return_expired, return_lost, goodwill, lost_and_paid_back,
 )  # fmt: skip

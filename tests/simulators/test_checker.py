@@ -357,6 +357,32 @@ def test_money_taken_back_is_what_the_bank_says_once_and_never_more_than_was_pai
     assert f"{mine} was charged again 2 times" in verdict["violations"]
 
 
+def test_a_return_of_the_shop_is_known_here_and_ends_there_once(run: Run) -> None:
+    run.ledger("medusa", "return_requested", "ret_1", "order_1")
+    unknown = "the shop was asked for return ret_1 of order_1, and we know neither it nor why not"
+    assert (run.violations(), run.verdict()["lost"]) == ([unknown], 1)
+    refused = "INSERT INTO problems VALUES('p', 'order:medusa:order_1', 'line 1', 'x', 'y', ?)"
+    run.ours(refused, NOW.isoformat())
+    assert run.violations() == [], "it was refused, and told"
+    run.ours("DELETE FROM problems")
+    run.ours("UPDATE returns SET source = 'medusa', external_id = 'ret_1'")
+    assert run.violations() == []
+    run.ours("UPDATE returns SET state = 'expired'")
+    left = f"return {BACK} is expired, and in the shop it is still asked for"
+    assert left in run.violations()
+    run.ledger("medusa", "return_cancelled", "ret_1", "order_1")
+    assert left not in run.violations()
+    run.ledger("medusa", "return_cancelled", "ret_1", "order_1")
+    assert "return ret_1 was cancelled in the shop 2 times" in run.violations()
+    run.ours("UPDATE returns SET state = 'closed'")
+    moved = f"return {BACK} was cancelled in the shop, and is closed"
+    assert moved in run.violations()
+    run.ours("UPDATE returns SET facts = 'cancelled shipped'")
+    assert moved not in run.violations(), "it was on its way by then"
+    run.ours("UPDATE returns SET state = 'approved'")
+    assert f"return {BACK} was cancelled in the shop, and is approved" in run.violations()
+
+
 def test_a_shipment_confirmed_twice_or_never_is_found(run: Run) -> None:
     run.ledger(
         "medusa", "shipment_created", "order_1", f"{SHOP}/g1f1", body={"fulfillment_id": "ful_2"}
@@ -407,4 +433,4 @@ def test_the_verdict_is_json_and_the_exit_code_tells_it_too(
 def test_every_check_names_a_figure_or_none() -> None:
     figures = {"", "lost", "duplicates", "oversold", "refunds_over"}
     assert {check.counts for check in CHECKS} == figures
-    assert len(CHECKS) == 51
+    assert len(CHECKS) == 55

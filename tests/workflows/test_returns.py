@@ -10,12 +10,11 @@ from sqlalchemy import func, select, update
 from temporalio.client import WorkflowUpdateFailedError
 
 from connectors import errors as e
-from connectors.ports import Inbound
 from domain.base import InvalidInput
 from domain.cases import CaseAction
 from domain.fulfillment import Fact
 from domain.refunds import RefundSum
-from domain.returns import CancelReturn, Grade, ReturnWish
+from domain.returns import CancelReturn, Grade
 from store import tables as t
 from tests.bed import Bed
 from tests.sending_back import (
@@ -307,27 +306,3 @@ async def test_nobody_returns_what_is_not_theirs(bed: Bed) -> None:
     await of(bed, first).execute_update("cancel", CancelReturn(user="casey", reason="kept"))
     assert await ended(bed, first) == "cancelled"
     assert await bed.come_back(order, ("1", 2, "unwanted")) == first[:-1] + "2"
-
-
-async def test_a_return_that_the_shop_tells_of_goes_the_way_of_any_other(bed: Bed) -> None:
-    order = await delivered(bed, "storefront")
-    lines = (units("1", 1, "size_too_small"),)
-    wish = ReturnWish(order_id=order, lines=lines, source="medusa", external_id=f"ret-{order}")
-    told = Inbound(returns=(wish,))
-    assert bed.loops.door.commit("medusa", told) == 1
-    assert bed.loops.door.commit("medusa", told) == 0, "webhook and poll tell of the same one"
-    await bed.loops.dispatch_returns()
-    (mine,) = bed.rows(t.returns, order)
-    assert (mine.source, mine.external_id, mine.requester) == ("medusa", f"ret-{order}", "system")
-    await labelled(bed, mine.id)
-    for more in (
-        wish.model_copy(update={"external_id": "too-many", "lines": (units("1", 2),)}),
-        wish.model_copy(update={"external_id": "unknown", "order_id": "order:medusa:nobody"}),
-    ):
-        assert bed.loops.door.commit("medusa", Inbound(returns=(more,))) == 0
-    with bed.context.db.read() as connection:
-        sources = set(connection.execute(select(t.problems.c.source)).scalars())
-    assert len(bed.rows(t.returns, order)) == 1
-    assert any("unknown" in s for s in sources) and len(sources) >= 2, sources
-    await of(bed, mine.id).execute_update("cancel", CancelReturn(user="casey", reason="keeps it"))
-    assert await ended(bed, mine.id) == "cancelled"
