@@ -102,3 +102,12 @@ class ErrorType:
     AUTH = "VendorAuthFailed"
     CONTRACT = "VendorContractBroken"
     DENIED = "Denied"
+
+
+# What else a vendor's activity fails with is no vendor's answer.
+ANSWERED = frozenset(
+    {
+        ErrorType.UNAVAILABLE, ErrorType.AMBIGUOUS, ErrorType.REFUSED, ErrorType.CARRIER_DOWN,
+        ErrorType.QUOTE_TOO_HIGH, ErrorType.AUTH, ErrorType.CONTRACT,
+    }
+)  # fmt: skip

@@ -16,11 +16,13 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
 
-    from activities.contracts import Activity, ErrorType, m
+    from activities.contracts import ANSWERED, Activity, ErrorType, m
     from domain.base import Frozen
     from domain.clock import BusinessClock
 
 Answer = TypeVar("Answer", bound=BaseModel)
+
+DEFECT = "Defect"  # kind of a failure on the way to a vendor or back that is our own
 
 _CALL = timedelta(seconds=40)
 # The store is ours: it is asked until it answers, seconds apart, and the UI shows it.
@@ -63,7 +65,8 @@ class StepFailed(Exception):  # noqa: N818 - caught by the step that asked, alwa
 
 
 class VendorFailed(StepFailed):
-    """It was a vendor's."""
+    """It was a vendor's. ``kind``: one of ErrorType, or ``DEFECT`` where the vendor was not the
+    reason."""
 
 
 def step_failed(error: FailureError) -> StepFailed | None:
@@ -215,10 +218,10 @@ class Desk:
             )
         except ActivityError as error:
             cause = error.cause
-            if isinstance(cause, ApplicationError):
-                raise VendorFailed(
-                    cause.type or ErrorType.UNAVAILABLE, cause.message, tuple(cause.details)
-                ) from error
+            if isinstance(cause, ApplicationError) and cause.type in ANSWERED:
+                raise VendorFailed(cause.type, cause.message, tuple(cause.details)) from error
+            if ours := step_failed(error):
+                raise VendorFailed(DEFECT, str(ours)) from error
             raise VendorFailed(ErrorType.UNAVAILABLE, str(cause or error)) from error
         return answer
 

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.cases import CaseAction, ExceptionCase, Hold
 
 from workflows import attributes as a
-from workflows.desk import Desk, StepFailed, VendorFailed
+from workflows.desk import DEFECT, Desk, StepFailed, VendorFailed
 
 Answer = TypeVar("Answer")
 
@@ -151,7 +151,8 @@ class Review:
         """Take a step; when its retries are over, a case waits for a person or for later.
 
         Args:
-            kind: of the case, where it is not simply the vendor's.
+            kind: of the case, where it is not simply the vendor's. A defect of ours on the way
+                to the vendor is ``step_failed`` all the same.
             stopped: somebody wants to turn back; then nobody goes on asking.
 
         Raises:
@@ -165,8 +166,9 @@ class Review:
             except StepFailed as failure:
                 tries += 1
                 surely = failure.kind in _KIND_OF
+                of_it = kind or _KIND_OF.get(failure.kind, "vendor_unavailable")
                 action, entry = await self.ask(
-                    kind or _KIND_OF.get(failure.kind, "vendor_unavailable"),
+                    "step_failed" if failure.kind == DEFECT else of_it,
                     f"{step}: {failure}"[:300],
                     or_until=stopped,
                     again_after=None if surely or tries > AGAIN_AT_MOST else AGAIN_AFTER,

@@ -291,6 +291,23 @@ async def test_a_step_of_our_own_that_fails_is_platform_s_until_it_is_done(bed: 
     assert bed.rows(t.lines, order)[0].shipped == 1
 
 
+async def test_a_defect_on_the_way_to_a_vendor_is_platform_s_and_not_the_vendor_s(bed: Bed) -> None:
+    bed.stock("TENT", dc_central=5)
+    incoming = bed.order("1", [("TENT", 1)])
+    order = incoming.order.id
+    ours = ApplicationError("of ours\nand the row", type="KeyError", non_retryable=True)
+    bed.medusa.fail("confirm", ours)
+    handle = await bed.start(incoming)
+    await bed.ship(order)
+    case = await bed.case(order, "step_failed")
+    assert case.owner == "platform"
+    assert case.because == "confirm: KeyError: of ours"
+    assert set(case.actions) == {CaseAction.ACK, CaseAction.RETRY}
+    await bed.decide(case, CaseAction.RETRY, "pat")
+    assert (await handle.result())["status"] == "completed"
+    assert bed.medusa.count("confirmed") == 1
+
+
 def test_a_store_that_is_away_is_waited_for_and_nobody_is_told() -> None:
     away = ApplicationError("(psycopg.OperationalError) no route", type="OperationalError")
     assert step_failed(away) is None
