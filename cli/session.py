@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,9 @@ from store.database import Database
 if TYPE_CHECKING:
     from domain.network import Network
 
-console = Console()
+PIPED = 240  # columns
+# What goes to a file, grep or a mail has no window: IDs and rows stay whole there.
+console = Console(width=None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPED)
 errors = Console(stderr=True)
 BAD_INPUT = 2
 FAILED = 1
