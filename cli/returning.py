@@ -41,7 +41,7 @@ STATES = (
 
 RECOVERY_STATES: tuple[str, ...] = get_args(RecoveryState)
 
-ReturnArg = Annotated[str, typer.Argument(metavar="RETURN", help="Its ID, as `list` shows it.")]
+ReturnArg = Annotated[str, typer.Argument(metavar="RETURN", help="Its ID, or the shop's own.")]
 
 
 def request(
@@ -142,6 +142,7 @@ def show(name: ReturnArg, as_json: AsJson = False) -> None:
     root = Tree(
         f"[bold]{head['id']}[/] {head['wish']} of {head['order_id']} · [bold]{head['state']}[/]"
         + (f" ({head['because']})" if head["because"] else "")
+        + (f" · {head['source']}: {head['external_id']}" if head["external_id"] else "")
     )
     for part, text in (
         ("lines", "{line_id} {sku}: {quantity} to {node}, {reason}; {received} received, "

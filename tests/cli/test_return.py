@@ -74,6 +74,14 @@ def test_what_is_asked_for_is_listed_and_shown() -> None:
     assert (code, "is requested: nothing about it waits for a decision" in said) == (2, True)
 
 
+def test_one_that_the_shop_has_told_of_is_known_by_the_shop_s_own_id() -> None:
+    assert run("request", "7", "--line", "1:2:defective", "--as", "casey")[0] == 0
+    with Settings.load().open_database().write() as connection:
+        connection.execute(t.returns.update().values(source="medusa", external_id="return_01X"))
+    code, said = run("show", "return_01X")
+    assert (code, said.split("\n")[0].endswith("requested · medusa: return_01X")) == (0, True), said
+
+
 WRONG: list[tuple[list[str], str]] = [
     (["--line", "1:4"], "line 1: 4 are asked for, 3 were shipped and 0 are in other returns"),
     (["--line", "2"], "line 2: 1 are asked for, 0 were shipped"),
