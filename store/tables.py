@@ -12,6 +12,14 @@ from typing import Any, cast
 from sqlalchemy import Index, Table
 from sqlmodel import Field, SQLModel
 
+from store.carrier_tables import (
+    CarrierCallRow,
+    CarrierStatusRow,
+    CircuitRow,
+    MoveRow,
+    SaturationRow,
+    TransitRow,
+)
 from store.columns import text_column, time_column
 from store.finance_tables import (
     CarrierClaimRow,
@@ -21,9 +29,18 @@ from store.finance_tables import (
     RecoveryRow,
     RefundRow,
 )
+from store.policy_tables import DecisionRow, ObservedRow, PolicyRow, RolloutRow
 from store.reconciliation_tables import DifferenceRow, DisputeRow, ReconciliationRow, StatementRow
 from store.return_tables import InspectionRow, ReturnLineRow, ReturnRow
-from store.stock_tables import CountRow, DivergenceRow, WatermarkRow
+from store.stock_tables import (
+    BidRow,
+    CountRow,
+    DivergenceRow,
+    LevelRow,
+    MovementRow,
+    PoolRow,
+    WatermarkRow,
+)
 
 
 class OrderRow(SQLModel, table=True):
@@ -204,20 +221,6 @@ class InboxRow(SQLModel, table=True):
     observation: str = text_column()
 
 
-class DecisionRow(SQLModel, table=True):
-    __tablename__ = "decisions"
-    __table_args__ = (Index("ix_decisions_point", "point", "at"),)
-    id: str = Field(primary_key=True)
-    order_id: str = Field(index=True)
-    point: str
-    policies: str
-    policy_hash: str
-    snapshot_hash: str
-    at: datetime = time_column()
-    snapshot: str = text_column()
-    decision: str = text_column()
-
-
 class ResultRow(SQLModel, table=True):
     """Recorded results of store activities, so that a repeat changes nothing."""
 
@@ -275,55 +278,6 @@ class AuditRow(SQLModel, table=True):
     digest: str
 
 
-class LevelRow(SQLModel, table=True):
-    """Stock of a SKU at a node: free = on_hand − reserved − safety_stock − unsellable.
-
-    ``pooled`` is the sum of what its pools still have (PoolRow), so that one condition guards
-    the units that are nobody's: free − pooled.
-    """
-
-    __tablename__ = "inventory_levels"
-    sku: str = Field(primary_key=True)
-    node: str = Field(primary_key=True)
-    on_hand: int = 0
-    reserved: int = 0
-    safety_stock: int = 0
-    unsellable: int = 0
-    pooled: int = 0
-    as_of: datetime = time_column()
-
-
-class PoolRow(SQLModel, table=True):
-    """Units of a level that are set aside for a pool: 0 ≤ reserved ≤ allotted.
-
-    ``allotted`` counts those that are reserved too, until they have left.
-    """
-
-    __tablename__ = "inventory_pools"
-    sku: str = Field(primary_key=True)
-    node: str = Field(primary_key=True)
-    pool: str = Field(primary_key=True)
-    allotted: int = 0
-    reserved: int = 0
-
-
-class MovementRow(SQLModel, table=True):
-    """The ledger: every change of a level or of one of its pools, under a key of its own."""
-
-    __tablename__ = "inventory_movements"
-    __table_args__ = (Index("ix_movements_level", "sku", "node", "at"),)
-    key: str = Field(primary_key=True)
-    sku: str
-    node: str
-    kind: str
-    pool: str = ""
-    on_hand: int = 0
-    reserved: int = 0
-    allotted: int = 0
-    order_id: str = ""
-    at: datetime = time_column()
-
-
 class ItemRow(SQLModel, table=True):
     __tablename__ = "items"
     sku: str = Field(primary_key=True)
@@ -370,162 +324,6 @@ class ProblemRow(SQLModel, table=True):
     reason: str
     remedy: str
     at: datetime = time_column()
-
-
-class PolicyRow(SQLModel, table=True):
-    """A published version of a policy document: its text never changes, its state does.
-
-    ``id`` is ``name@version``; ``hash`` is of the document's canonical form.
-    """
-
-    __tablename__ = "policy_versions"
-    __table_args__ = (Index("ix_policy_versions_state", "state", "name"),)
-    id: str = Field(primary_key=True)
-    name: str = Field(index=True)
-    version: int
-    point: str
-    hash: str = Field(index=True)
-    state: str
-    owner: str
-    author: str
-    description: str = text_column()
-    body: str = text_column()
-    created_at: datetime = time_column()
-    updated_at: datetime = time_column()
-
-
-class RolloutRow(SQLModel, table=True):
-    """A version on its way into force, or an arm of an experiment, and the orders it decides.
-
-    ``start`` and ``percent`` are its share of the buckets; ``stable`` is the version that it is
-    compared with; ``progress`` is what the guards know, ``cursor`` how far they have read.
-    """
-
-    __tablename__ = "policy_rollouts"
-    __table_args__ = (Index("ix_policy_rollouts_live", "live", "name"),)
-    id: str = Field(primary_key=True)
-    kind: str
-    name: str
-    version_id: str
-    stable: str
-    live: bool
-    status: str
-    start: int = 0
-    percent: int = 0
-    by: str = "order"
-    only: str = text_column(default="[]")
-    salt: str
-    owner: str
-    started_by: str
-    because: str = text_column(default="")
-    progress: str = text_column(default="")
-    cursor: str = ""
-    started: bool = False
-    started_at: datetime = time_column()
-    updated_at: datetime = time_column()
-
-
-class ObservedRow(SQLModel, table=True):
-    """What both versions of a rollout decide of an order, and what became of it.
-
-    ``arm`` is whose decision acted; ``stable`` and ``candidate`` are Measures; ``realised`` is
-    empty until the order has left, ``none`` where nothing ever leaves.
-    """
-
-    __tablename__ = "rollout_observations"
-    __table_args__ = (Index("ix_rollout_observations_open", "rollout_id", "realised"),)
-    rollout_id: str = Field(primary_key=True)
-    order_id: str = Field(primary_key=True)
-    decision_id: str
-    arm: str
-    stable: str = text_column()
-    candidate: str = text_column()
-    realised: str = ""
-    at: datetime = time_column()
-
-
-class CircuitRow(SQLModel, table=True):
-    """A carrier's circuit, everywhere (``node`` is empty) or from one node (domain/circuits.py)."""
-
-    __tablename__ = "circuits"
-    carrier: str = Field(primary_key=True)
-    node: str = Field(primary_key=True)
-    state: str
-    since: datetime = time_column()
-    until: datetime | None = time_column(default=None)
-    because: str = text_column()
-    user: str
-    times: int = 1
-    probe_at: datetime | None = time_column(default=None)
-    passed: int = 0
-
-
-class CarrierCallRow(SQLModel, table=True):
-    """A label purchase that was answered, or was not: what a circuit is judged by."""
-
-    __tablename__ = "carrier_calls"
-    id: int | None = Field(default=None, primary_key=True)
-    carrier: str = Field(index=True)
-    node: str
-    at: datetime = time_column()
-    failed: bool
-
-
-class CarrierStatusRow(SQLModel, table=True):
-    """What a status page says of a carrier, since when."""
-
-    __tablename__ = "carrier_statuses"
-    carrier: str = Field(primary_key=True)
-    state: str
-    text: str = text_column()
-    at: datetime = time_column()
-
-
-class MoveRow(SQLModel, table=True):
-    """How a fulfillment order goes on whose carrier is out, or that is late. ``body``: a Move.
-
-    ``state``: told, asked (somebody has to agree first), waits (nobody did), over, kept.
-    """
-
-    __tablename__ = "moves"
-    opening: str = Field(primary_key=True)
-    fulfillment_id: str = Field(primary_key=True)
-    order_id: str = Field(index=True)
-    carrier: str = Field(index=True)
-    state: str
-    body: str = text_column()
-    at: datetime = time_column()
-
-
-class SaturationRow(SQLModel, table=True):
-    """A node that has too much to do, and since when."""
-
-    __tablename__ = "saturated_nodes"
-    node: str = Field(primary_key=True)
-    at: datetime = time_column()
-
-
-class TransitRow(SQLModel, table=True):
-    """How long a service takes over a zone, where parcels say another time than configured."""
-
-    __tablename__ = "transits"
-    service: str = Field(primary_key=True)
-    zone: int = Field(primary_key=True)
-    p50: int
-    p90: int
-    parcels: int
-    at: datetime = time_column()
-
-
-class BidRow(SQLModel, table=True):
-    """What a unit of a node's stock is worth to orders to come, in minor units, for a while."""
-
-    __tablename__ = "bids"
-    node: str = Field(primary_key=True)
-    sku: str = Field(primary_key=True, index=True)
-    minor: int
-    at: datetime = time_column()
-    until: datetime = time_column()
 
 
 class SettingRow(SQLModel, table=True):

@@ -21,6 +21,7 @@ from store import tables as t
 from store.database import Database
 from store.finance_tables import RefundRow
 from store.return_tables import InspectionRow, ReturnLineRow, ReturnRow
+from store.stock_tables import LevelRow, MovementRow, PoolRow
 
 NOW = datetime(2026, 1, 6, 12, tzinfo=UTC)
 SHOP, LOST, HELD = "order:medusa:order_1", "order:shopify:2", "order:shopify:3"
@@ -161,14 +162,14 @@ def _ours() -> Iterator[SQLModel]:
         key="i", return_id=BACK, line_id="1", sku="MUG", quantity=1, grade="new",
         disposition="restocked", user="frankie", at=NOW,
     )  # fmt: skip
-    yield t.LevelRow(sku="MUG", node="dc_east", on_hand=9, reserved=1, pooled=3, as_of=NOW)
-    yield t.PoolRow(sku="MUG", node="dc_east", pool="vip", allotted=4, reserved=1)
+    yield LevelRow(sku="MUG", node="dc_east", on_hand=9, reserved=1, pooled=3, as_of=NOW)
+    yield PoolRow(sku="MUG", node="dc_east", pool="vip", allotted=4, reserved=1)
     for key, kind, pool, on_hand, reserved, allotted in (
         ("f", "feed", "", 10, 0, 0), ("a", "allot", "vip", 0, 0, 5), ("r", "reserve", "", 0, 1, 0),
         ("v", "reserve", "vip", 0, 2, 0), ("c", "consume", "", -1, -1, 0),
         ("w", "consume", "vip", -1, -1, -1), ("restock:i", "restock", "", 1, 0, 0),
     ):  # fmt: skip
-        yield t.MovementRow(
+        yield MovementRow(
             key=key, sku="MUG", node="dc_east", kind=kind, pool=pool, on_hand=on_hand,
             reserved=reserved, allotted=allotted, at=NOW,
         )  # fmt: skip
