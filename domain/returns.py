@@ -170,6 +170,7 @@ class ReturnStands(Frozen):
         received, inspected, accepted, missing: of those, so far.
         extra: that came besides.
         scanned, arrived: the carrier has it, has delivered it.
+        off: the shop has cancelled it.
         parcels: that we buy labels for.
         node: where it goes to.
         shown: what a person is shown, beside what they are told.
@@ -184,6 +185,7 @@ class ReturnStands(Frozen):
     extra: int = 0
     scanned: bool = False
     arrived: bool = False
+    off: bool = False
     parcels: int = 0
     node: str = ""
     requester: str = "system"

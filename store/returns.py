@@ -408,6 +408,7 @@ def stands(connection: Connection, return_id: str) -> r.ReturnStands:
         **total,
         scanned="shipped" in facts,
         arrived="delivered" in facts,
+        off="cancelled" in facts,
         parcels=len(FulfillmentPlan.model_validate_json(row.plan).parcels) if row.plan else 0,
         node=row.node,
         requester=row.requester,

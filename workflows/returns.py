@@ -129,6 +129,8 @@ class ReturnWorkflow(ActsOnCases):
         )
         self._desk.last_decision = f"{decided.action}: {decided.because}"
         self._now(decided.stands)
+        if decided.stands.off:  # before there was anybody to signal
+            self._called_off_in_shop()
         if decided.action != "review":
             return
         action, entry = await self._review.ask(
@@ -447,10 +449,14 @@ class ReturnWorkflow(ActsOnCases):
         if seen.event_id in self._seen:
             return
         self._seen.add(seen.event_id)
-        if seen.fact == Fact.CANCELLED:  # what moves already is taken in all the same
-            self._cancel = self._cancel or CancelReturn(user="system", reason=OFF_IN_SHOP)
+        if seen.fact == Fact.CANCELLED:
+            self._called_off_in_shop()
         else:
             self._told.append(seen.fact)
+
+    def _called_off_in_shop(self) -> None:
+        """What moves already is taken in all the same."""
+        self._cancel = self._cancel or CancelReturn(user="system", reason=OFF_IN_SHOP)
 
     @workflow.update
     async def receive(self, wanted: Received) -> m.Reply:

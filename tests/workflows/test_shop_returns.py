@@ -117,6 +117,16 @@ async def test_what_is_cancelled_in_the_shop_ends_with_its_label_void(bed: Bed) 
     assert bed.loops.door.commit("medusa", Inbound(returns=(again,))) == 1, "its units are free"
 
 
+async def test_what_the_shop_cancels_before_anybody_has_begun_is_called_off(bed: Bed) -> None:
+    order = await delivered(bed, "off-early")
+    bed.loops.door.commit("medusa", Inbound(returns=(wish_in_shop(order),)))
+    assert await called_off_in_shop(bed, order) == 1  # and there is no workflow to signal
+    await bed.loops.dispatch_returns()
+    (mine,) = bed.rows(t.returns, order)
+    assert await ended(bed, mine.id) == "cancelled"
+    assert bed.easypost.count("voided") == bed.easypost.count("bought") - 1
+
+
 async def test_nobody_has_to_look_at_what_the_shop_has_cancelled(bed: Bed) -> None:
     order = await delivered(bed, "off-dear", ("sku-dear", 15))
     mine = await asked_in_shop(bed, order, 15)
