@@ -19,6 +19,7 @@ from domain.cases import CaseAction
 from domain.fulfillment import Fact
 from store import tables as t
 from tests.bed import Bed, made_bed
+from tests.sending_back import asked_in_shop, labelled
 from tests.server import server_arguments, temporal_command
 from workflows.plugin import meshline_plugin
 
@@ -96,7 +97,7 @@ async def test_what_comes_weeks_late_still_completes_the_order(slow_bed: Bed) ->
     assert bed.stripe.count("captured") == 1
 
 
-async def sent_back(bed: Bed, name: str) -> tuple[str, str]:
+async def sent_back(bed: Bed, name: str, *, in_shop: bool = False) -> tuple[str, str]:
     """An order at its customer's door, and the return of it, labelled."""
     bed.stock("TENT", dc_central=5)
     incoming = bed.order(name, [("TENT", 1)])
@@ -104,8 +105,11 @@ async def sent_back(bed: Bed, name: str) -> tuple[str, str]:
     handle = await bed.start(incoming)
     await bed.ship(order)
     await handle.result()
-    mine = await bed.come_back(order, ("1", 1, "unwanted"))
-    await bed.until(lambda: bed.rows(t.shipments, mine, "fulfillment_id"))
+    if in_shop:
+        mine = await asked_in_shop(bed, order)
+    else:
+        mine = await bed.come_back(order, ("1", 1, "unwanted"))
+    await labelled(bed, mine)
     return order, mine
 
 
@@ -113,7 +117,7 @@ async def test_a_return_that_nobody_sends_expires_and_one_that_is_lost_is_a_case
     slow_bed: Bed,
 ) -> None:
     bed = slow_bed
-    order, mine = await sent_back(bed, "5")
+    order, mine = await sent_back(bed, "5", in_shop=True)
     other_order, lost = await sent_back(bed, "6")
     await bed.scan(lost, Fact.SHIPPED)
     case = await bed.case(lost, "return_lost")
@@ -130,3 +134,4 @@ async def test_a_return_that_nobody_sends_expires_and_one_that_is_lost_is_a_case
     assert timedelta(days=45) <= took(bed, mine) < timedelta(days=46)
     assert [r.status for r in bed.rows(t.shipments, mine, "fulfillment_id")] == ["voided"]
     assert bed.rows(t.refunds, order) == []
+    assert ("return_cancelled", f"ret-{order}") in bed.medusa.effects, "its customer may ask again"
