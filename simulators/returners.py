@@ -76,7 +76,8 @@ class Shop:
     def call_off(self, return_id: str) -> tuple[int, str]:
         """The shop's own staff cancels a return there; exit code and answer."""
         code, text = self._send("GET", f"/admin/returns/{return_id}")
-        for fulfillment in json.loads(text)["return"]["fulfillments"] if code == 0 else ():
+        found = json.loads(text)["return"] if code == 0 else {"fulfillments": ()}
+        for fulfillment in found["fulfillments"]:
             self._send("POST", f"/admin/fulfillments/{fulfillment['id']}/cancel")
         return self._send("POST", f"/admin/returns/{return_id}/cancel")
 
