@@ -1,4 +1,4 @@
-"""Whole demos by the dozen, judged: storms, kills, returns; and both stories. `make campaign`.
+"""Whole demos by the dozen, judged: storms, kills, returns; and the stories. `make campaign`.
 
 Every run is a `meshline demo --exit` in a folder of its own, with orders generated from the
 run's seed. What a run has shown is kept under .meshline/campaign/COMMIT and, with the report,
@@ -39,7 +39,8 @@ COLUMNS = (
     "labels_bought", "labels_voided", "duplicates", "lost", "oversold", "refunds_over", "seconds",
 )  # fmt: skip
 WORKER_KILLS, SERVER_KILLS = 5, 2
-STORIES = (("promo-spike", "--sensitivity"), ("carrier-outage",))
+STORIES = (("promo-spike", "--sensitivity"), ("carrier-outage",), ("returns",))
+BENCHES = ("importing", "budget", "throughput", "invoice_audit")
 RETURNED = 0.85  # of the orders of a run with returns
 KILLS_FROM, KILLS_UNTIL = 8, 70  # seconds after the start of the imports
 
@@ -281,7 +282,7 @@ def main() -> None:
         went_well = all(well for _, well in stories)
     if not arguments.no_benches:
         more += "## Benches\n\n" + "\n".join(
-            _json_of(f"bench.{name}", "--json") for name in ("importing", "budget", "throughput")
+            _json_of(f"bench.{name}", "--json") for name in BENCHES
         )
     arguments.report.write_text(report(found, commit, more))
     results = {run.name: {k: v for k, v in r.items() if k != "output"} for run, r in found.items()}
