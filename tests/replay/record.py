@@ -12,14 +12,13 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client
 
 from tests.bed import made_bed
-from tests.replay.stories import SCENARIOS, surroundings
+from tests.replay.stories import SCENARIOS, played, surroundings
 from tests.server import dev_server
 from workflows.plugin import meshline_plugin
 
@@ -44,9 +43,7 @@ async def record(names: Sequence[str]) -> None:
             client = await Client.connect(address, plugins=[meshline_plugin(sandboxed=True)])
             with tempfile.TemporaryDirectory() as folder:
                 async with made_bed(client, Path(folder), **surroundings(name)) as bed:
-                    handle = await SCENARIOS[name](bed)
-                    with suppress(WorkflowFailureError):  # one that never ends was ended
-                        await handle.result()
+                    handle = await played(name, bed)
                     history = await handle.fetch_history()
             body = {"id": handle.id, "history": _impersonal(json.loads(history.to_json()))}
             (HISTORIES / f"{name}.json").write_text(json.dumps(body, separators=(",", ":")) + "\n")

@@ -190,6 +190,7 @@ async def return_waits_at_dock(bed: Bed) -> Handle:
     await receive(bed, mine, units("1", 5))
     await inspect(bed, mine, ("1", 5, "new"))
     await bed.decide(await bed.case(mine, "return_incomplete"), CaseAction.REJECT, "kim")
+    await bed.decide(await bed.case(mine, "refund_due"), CaseAction.APPROVE, "riley")
     return of(bed, mine)
 
 

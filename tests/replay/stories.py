@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from activities.carrier_desk import CarrierDesk
 from activities.contracts import MAIN_QUEUE, Activity
@@ -27,6 +29,7 @@ from workflows.reconciliation import ReconciliationWorkflow
 from workflows.reevaluation import ReevaluationWorkflow
 
 Handle = WorkflowHandle[Any, Any]
+PATIENCE = 180  # seconds for a story; the longest takes some 40
 CANCEL = m.CancelOrder(user="casey", reason="changed their mind")
 
 
@@ -297,6 +300,23 @@ SCENARIOS: dict[str, Callable[[Bed], Awaitable[Handle]]] = {
         rollout_into_force, rollout_back, reconciled, *STORIES, *STOCK_STORIES,
     )
 }  # fmt: skip
+
+
+async def played(name: str, bed: Bed) -> Handle:
+    """Play a story until its workflow has ended.
+
+    Raises:
+        TimeoutError: it waits for somebody whom the story does not know; its name is a note.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE):
+            handle = await SCENARIOS[name](bed)
+            with suppress(WorkflowFailureError):  # one that never ends was ended
+                await handle.result()
+    except TimeoutError as late:
+        late.add_note(f"{name} did not end within {PATIENCE} s: which case waits, and for whom?")
+        raise
+    return handle
 
 
 def surroundings(name: str) -> dict[str, Any]:
